@@ -1,0 +1,56 @@
+package proxy
+
+import (
+	"net/http"
+	"strings"
+
+	"hallmark/signing"
+	"hallmark/signing/scheme"
+)
+
+// keyEntry is one key of /-/keys/<repository>/index.json.
+type keyEntry struct {
+	Purpose     scheme.Purpose `json:"purpose"`
+	Kind        string         `json:"kind"`
+	Fingerprint string         `json:"fingerprint"` // sha256:<hex of the digest of the SubjectPublicKeyInfo>
+	Files       []string       `json:"files"`
+}
+
+// newestKeyFile holds one key, since cosign reads but one of a file.
+const newestKeyFile = "cosign.pub"
+
+func keyFile(k signing.PublicKey) string {
+	return "cosign-" + strings.TrimPrefix(k.Fingerprint(), "sha256:")[:8] + ".pub"
+}
+
+// serveKeys answers /-/keys/<repository>/<file>. Public keys are for everybody.
+func (s *Server) serveKeys(t *transaction, req *http.Request, rest string) error {
+	if err := onlyReading(req); err != nil {
+		return err
+	}
+	name, file, _ := strings.Cut(rest, "/")
+	repo, ok := s.repositories[name]
+	if !ok {
+		return notFound("there is no repository %q here", name)
+	}
+	keys := repo.Ring.Keys(scheme.Image)
+	if file == "" || file == "index.json" {
+		entries := []keyEntry{}
+		for i, k := range keys {
+			files := []string{keyFile(k.Public())}
+			if i == len(keys)-1 {
+				files = append(files, newestKeyFile)
+			}
+			entries = append(entries, keyEntry{k.Purpose(), k.Public().Kind(), k.Public().Fingerprint(), files})
+		}
+		return serveJSON(t, http.StatusOK, map[string]any{"keys": entries})
+	}
+	for i, k := range keys {
+		if file == keyFile(k.Public()) || file == newestKeyFile && i == len(keys)-1 {
+			t.Header().Set("Content-Type", "application/x-pem-file")
+			t.Write(k.Public().PEM())
+			return nil
+		}
+	}
+	return notFound("the repository %s has no key file %q; /-/keys/%s/index.json lists them", name, file, name)
+}
