@@ -41,8 +41,8 @@ type authenticator struct {
 	path  string
 	rules *config.Auth
 	admin string // the password of adminUser
-	slot chan struct{}
-	key  [32]byte // of the process: passwords are remembered as their HMAC
+	slot  chan struct{}
+	key   [32]byte // of the process: passwords are remembered as their HMAC
 
 	mu      sync.Mutex
 	users   map[string][]byte // name to bcrypt hash

@@ -88,10 +88,13 @@ func TestARefusedManifestTakesItsSignatureBack(t *testing.T) {
 
 func TestAnOpenAnswerLeavesTheSignature(t *testing.T) {
 	for name, answer := range map[string]func(http.ResponseWriter){
-		"500":            func(rw http.ResponseWriter) { rw.WriteHeader(500) },
-		"202":            func(rw http.ResponseWriter) { rw.WriteHeader(202) },
-		"another digest": func(rw http.ResponseWriter) { rw.Header().Set("Docker-Content-Digest", "sha256:0"); rw.WriteHeader(201) },
-		"cut off":        func(http.ResponseWriter) { panic(http.ErrAbortHandler) },
+		"500": func(rw http.ResponseWriter) { rw.WriteHeader(500) },
+		"202": func(rw http.ResponseWriter) { rw.WriteHeader(202) },
+		"another digest": func(rw http.ResponseWriter) {
+			rw.Header().Set("Docker-Content-Digest", "sha256:0")
+			rw.WriteHeader(201)
+		},
+		"cut off": func(http.ResponseWriter) { panic(http.ErrAbortHandler) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStand(t, nil)

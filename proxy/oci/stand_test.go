@@ -154,7 +154,9 @@ type answer struct {
 
 // code is the code of the OCI error in an answer.
 func (a answer) code() string {
-	var doc struct{ Errors []struct{ Code, Message string } }
+	var doc struct {
+		Errors []struct{ Code, Message string }
+	}
 	if json.Unmarshal(a.body, &doc) != nil || len(doc.Errors) == 0 || doc.Errors[0].Message == "" {
 		return ""
 	}
@@ -301,4 +303,3 @@ func (s *stand) rows(name, dgst string) (states []ledger.State) {
 	}
 	return states
 }
-
