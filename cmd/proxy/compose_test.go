@@ -1,0 +1,35 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"hallmark/proxy/config"
+)
+
+func TestTheConfigurationInDockerComposeIsRight(t *testing.T) {
+	data, err := os.ReadFile("../../docker-compose.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var compose struct {
+		Configs map[string]struct{ Content string }
+	}
+	if err := yaml.Unmarshal(data, &compose); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "hallmark.yml")
+	if err := os.WriteFile(path, []byte(compose.Configs["hallmark"].Content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(path, func(string) string { return "" }, config.Overrides{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if up := c.Repositories["images"].Upstream; up == nil || up.URL != "http://registry:5000" {
+		t.Errorf("the upstream is %v", up)
+	}
+}
