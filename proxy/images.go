@@ -11,7 +11,6 @@ import (
 
 // serveImages answers a request under /v2/.
 func (s *Server) serveImages(t *transaction, req *http.Request, path string) error {
-	t.Header().Set("Docker-Distribution-API-Version", "registry/2.0")
 	rt, err := oci.ParseRoute(path)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"hallmark/proxy/oci"
@@ -81,9 +82,13 @@ func (t *transaction) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 // fail answers the request with err, unless an answer has begun.
 func (t *transaction) fail(err error) {
 	t.err = err
-	if t.status == 0 {
-		oci.WriteError(t, err)
+	if t.status != 0 {
+		return
 	}
+	if strings.HasPrefix(t.req.URL.Path, "/v2/") {
+		t.Header().Set("Docker-Distribution-API-Version", "registry/2.0")
+	}
+	oci.WriteError(t, err)
 }
 
 // end writes the one log line of the request and counts it. A panic of a handler is logged and passed on.
@@ -113,14 +118,19 @@ func (t *transaction) end() {
 	if t.err != nil {
 		attrs = append(attrs, slog.String("error", t.err.Error()))
 	}
-	if t.status >= 500 || panicked != nil {
+	switch gone := t.req.Context().Err() != nil; {
+	case (t.status >= 500 || panicked != nil) && !gone:
 		level = slog.LevelError
+	case t.status == http.StatusOK && isProbe(t.req.URL.Path):
+		level = slog.LevelDebug // a line every few seconds that says nothing
 	}
 	t.server.log.LogAttrs(t.req.Context(), level, "request", attrs...)
 	if panicked != nil {
 		panic(panicked)
 	}
 }
+
+func isProbe(path string) bool { return path == "/healthz" || path == "/readyz" || path == "/metrics" }
 
 func notFound(format string, args ...any) error {
 	return oci.Errorf(http.StatusNotFound, oci.CodeNameUnknown, format, args...)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"hallmark/proxy"
 	"hallmark/proxy/config"
@@ -179,6 +181,19 @@ func (h *house) openEmbedded() (err error) {
 	return err
 }
 
+// pauseTimeout is how long pushes that are on their way may hold up a garbage collection, which holds up all others.
+const pauseTimeout = time.Minute
+
+func pause(ctx context.Context, r *proxy.Repository) (resume func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, pauseTimeout)
+	defer cancel()
+	resume, err = r.Images.Pause(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("pushes to %s that began before are not finished after %v; nothing was removed, try again later", r.Name, pauseTimeout)
+	}
+	return resume, err
+}
+
 // collect collects the garbage of the embedded registry. Pushes to it wait meanwhile; reading goes on.
 func (h *house) collect(ctx context.Context, untagged bool, tell func(string)) error {
 	var mine []*proxy.Repository
@@ -186,7 +201,7 @@ func (h *house) collect(ctx context.Context, untagged bool, tell func(string)) e
 		if r.Collect == nil {
 			continue
 		}
-		resume, err := r.Images.Pause(ctx)
+		resume, err := pause(ctx, r)
 		if err != nil {
 			return err
 		}
