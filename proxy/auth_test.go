@@ -211,3 +211,16 @@ func TestClaimed(t *testing.T) {
 		t.Errorf("a basic user is %q", got)
 	}
 }
+
+func FuzzClaimed(f *testing.F) {
+	for _, s := range []string{"Bearer e30.eyJzdWIiOiJhbGljZSJ9.x", "Basic Y2k6cw==", "Bearer a.b.c"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		req := httptest.NewRequest("GET", "/v2/", nil)
+		req.Header.Set("Authorization", header)
+		if got := claimed(req); got == "" || len(got) > 256 || printable(got) != got && len(got) <= 128 {
+			t.Errorf("%q is %q", header, got)
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strings"
 
 	"hallmark/proxy/config"
 	"hallmark/proxy/oci"
@@ -28,7 +29,7 @@ func (s *Server) serveImages(t *transaction, req *http.Request, path string) err
 		return err
 	}
 	if rt.Kind == oci.Upload {
-		if err := s.checkUpload(req, repo); err != nil {
+		if err := s.checkUpload(req, repo, caller); err != nil {
 			return err
 		}
 		if req.Body != nil {
@@ -112,7 +113,7 @@ func (s *Server) repositoryNames() []string {
 
 // checkUpload looks at what the beginning of an upload says of another image: a mount reads from there. A mount that
 // may not be is an ordinary upload, as the specification has it.
-func (s *Server) checkUpload(req *http.Request, repo *Repository) error {
+func (s *Server) checkUpload(req *http.Request, repo *Repository, caller oci.Caller) error {
 	// Registries read these parameters from a form, too.
 	if ct, _, _ := mime.ParseMediaType(req.Header.Get("Content-Type")); ct == "application/x-www-form-urlencoded" || ct == "multipart/form-data" {
 		return oci.Errorf(http.StatusUnsupportedMediaType, oci.CodeUnsupported, "an upload is sent as application/octet-stream, not as %s", ct)
@@ -128,8 +129,11 @@ func (s *Server) checkUpload(req *http.Request, repo *Repository) error {
 	source, ok := s.config.RepositoryFor(from)
 	ok = ok && s.repositories[source].Registry == repo.Registry
 	if ok && s.auth != nil && repo.Token == nil {
-		user, err := s.auth.authenticate(req)
-		ok = err == nil && s.auth.allows(user, config.RightRead, source, from)
+		user := caller.By
+		if user == config.Anonymous {
+			user = ""
+		}
+		ok = s.auth.allows(user, config.RightRead, source, from)
 	}
 	if !ok {
 		query.Del("mount")
@@ -143,9 +147,15 @@ func (s *Server) checkUpload(req *http.Request, repo *Repository) error {
 }
 
 // forwarded removes what a client may say about where it came from and which address it meant: registries would believe
-// it.
+// it. Connection goes too: it would have the reverse proxy drop headers that we have judged, or open a tunnel in which
+// the client speaks to the upstream past us.
 func (t *transaction) forwarded(req *http.Request) *http.Request {
-	for _, k := range []string{"Forwarded", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Original-Url", "X-Rewrite-Url", "X-Http-Method-Override", "X-Http-Method", "X-Method-Override"} {
+	for k := range req.Header {
+		if strings.HasPrefix(k, "X-Forwarded-") {
+			req.Header.Del(k)
+		}
+	}
+	for _, k := range []string{"Connection", "Upgrade", "Http2-Settings", "Forwarded", "X-Original-Url", "X-Rewrite-Url", "X-Http-Method-Override", "X-Http-Method", "X-Method-Override"} {
 		req.Header.Del(k)
 	}
 	return req

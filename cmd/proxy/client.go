@@ -73,13 +73,14 @@ type client struct {
 	close     func()
 }
 
-// connect opens a client of the repository.
-func connect(cmd *cobra.Command, w *world, repo string, creds *credentials) (*client, error) {
+// connect opens a client of the repository that the first of args names, or of the only one.
+func connect(cmd *cobra.Command, w *world, args []string, creds *credentials) (*client, error) {
 	c, err := w.load()
 	if err != nil {
 		return nil, err
 	}
-	if err := checkRepository(c, repo); err != nil {
+	repo, err := oneRepository(c, args)
+	if err != nil {
 		return nil, err
 	}
 	cl := &client{config: c, repo: repo, transport: http.DefaultTransport, close: func() {}}

@@ -86,19 +86,32 @@ func repoListCommand(w *world) *cobra.Command {
 	return cmd
 }
 
+// oneRepository returns the repository that the arguments name, or the only one.
+func oneRepository(c *config.Config, args []string) (string, error) {
+	if len(args) > 0 {
+		return args[0], checkRepository(c, args[0])
+	}
+	names := sortedNames(c.Repositories)
+	if len(names) > 1 {
+		return "", fmt.Errorf("say which repository: %s", strings.Join(names, ", "))
+	}
+	return names[0], nil
+}
+
 func repoShowCommand(w *world) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "show NAME", Short: "Show one repository with its keys", Args: cobra.ExactArgs(1),
+		Use: "show [NAME]", Short: "Show a repository with its keys", Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := w.load()
 			if err != nil {
 				return err
 			}
-			if err := checkRepository(c, args[0]); err != nil {
+			repo, err := oneRepository(c, args)
+			if err != nil {
 				return err
 			}
-			s, err := summarize(c, args[0])
+			s, err := summarize(c, repo)
 			if err != nil {
 				return err
 			}
@@ -154,13 +167,13 @@ func (cl *client) eachTag(cmd *cobra.Command, only string, f func(image, tag str
 func repoVerifyCommand(w *world) *cobra.Command {
 	var creds credentials
 	cmd := &cobra.Command{
-		Use:   "verify NAME [IMAGE[:TAG]]",
+		Use:   "verify [NAME [IMAGE[:TAG]]]",
 		Short: "Check that every tagged image is signed by the repository's key",
 		Long: `Verify checks the signature of every tag of the repository's images, or of the one
 image that is named. It ends at the first that is not signed, with a status other than 0.`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cl, err := connect(cmd, w, args[0], &creds)
+			cl, err := connect(cmd, w, args, &creds)
 			if err != nil {
 				return err
 			}
@@ -206,7 +219,7 @@ func argument(args []string, i int) string {
 func repoSignCommand(w *world) *cobra.Command {
 	var creds credentials
 	cmd := &cobra.Command{
-		Use:   "sign NAME [IMAGE[:TAG]]",
+		Use:   "sign [NAME [IMAGE[:TAG]]]",
 		Short: "Sign what was in the registry before",
 		Long: `Sign gives every tagged image of the repository the signature that a push through
 the proxy would have given it, and every manifest of a multi-platform image its own.
@@ -218,9 +231,9 @@ lists the images by the registry's catalog; where there is none, name them one b
 		Example: `  proxy repo sign images
   proxy repo sign images team/app
   proxy repo sign images team/app:1`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cl, err := connect(cmd, w, args[0], &creds)
+			cl, err := connect(cmd, w, args, &creds)
 			if err != nil {
 				return err
 			}
@@ -286,7 +299,7 @@ cleaned up as a whole.`,
 			if err != nil {
 				return err
 			}
-			cl, err := connect(cmd, w, repo, &credentials{})
+			cl, err := connect(cmd, w, []string{repo}, &credentials{})
 			if err != nil {
 				return err
 			}

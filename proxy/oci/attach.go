@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -22,48 +23,60 @@ import (
 // signature stores a user's signatures of an image under their tag. If they leave ours out, the user's manifest is
 // stored by its digest and a merged one under the tag, so that there is no moment without ours.
 func (p *push) signature(rw http.ResponseWriter) error {
+	rec, err := p.storeSignature()
+	if err != nil {
+		return err
+	}
+	return p.answer(rw, rec) // without the lock: the manifest may have a subject, whose lock this takes
+}
+
+func (p *push) storeSignature() (*recorder, error) {
 	ctx := p.req.Context()
 	subject, _, _ := manifest.TagSubject(p.rt.Tag())
 	unlock, err := p.locks.lock(ctx, p.name, subject)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer unlock()
 
 	current, err := p.Manifest(ctx, p.name, p.rt.Tag())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return nil, err
 	}
 	ours, err := p.ourSignatures(ctx, current, subject)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	pushed, err := readSignatureManifest(&Stored{Digest: p.m.Digest, Body: p.body})
 	if err != nil {
-		return invalid(err)
+		return nil, invalid(err)
+	}
+	payload := descriptor(payloadMediaType, p.work.image(subject).Payload())
+	if slices.ContainsFunc(pushed.Layers, func(l ocispec.Descriptor) bool { return spoils(l, payload) }) {
+		return nil, errorf(http.StatusBadRequest, CodeManifestInvalid, "a layer with the digest %s has %d bytes and neither urls nor data; with what this manifest says of it, nobody could read the signature", payload.Digest, payload.Size)
 	}
 	merged, body, err := withSignatures(pushed, ours)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if len(merged.Layers) == len(pushed.Layers) {
+	if len(merged.Layers) > maxSignatures {
+		return nil, errorf(http.StatusBadRequest, CodeManifestInvalid, "%d signatures in one manifest are more than cosign reads; leave some out, so that they are at most %d", len(merged.Layers), maxSignatures)
+	}
+	if reflect.DeepEqual(merged.Layers, pushed.Layers) {
 		rec, _, err := p.forward(p.rt.Reference)
-		if err != nil {
-			return err
-		}
-		return p.answer(rw, rec)
+		return rec, err
 	}
 	rec, _, err := p.forward(p.m.Digest)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if _, err := p.PutManifest(ctx, p.name, p.rt.Tag(), merged.MediaType, body); err != nil {
-		return err
+	if _, err := p.PutManifest(ctx, p.name, p.rt.Tag(), p.m.MediaType, body); err != nil {
+		return nil, err
 	}
 	if err := p.readBack(ctx, p.rt.Tag(), subject, digest.FromBytes(body).String()); err != nil {
-		return err
+		return nil, err
 	}
-	return p.answer(rw, rec)
+	return rec, nil
 }
 
 // ourSignatures returns the signatures in the current signature manifest that our keys verify. Where there are none, a
@@ -125,12 +138,15 @@ func (p *push) bundleOfOurs(ctx context.Context, subject string) error {
 		return err
 	}
 	image, err := p.Manifest(ctx, p.name, subject)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && len(ours) == 0 {
-		// The image comes later, or is signed later: its push will add the bundle.
-		return p.Ledger.NoteReferrer(ctx, p.Options.Name, p.name, subject)
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
+	}
+	// If the image comes later, is signed later, or is deleted and comes back, its push adds the bundle.
+	if err := p.Ledger.NoteReferrer(ctx, p.Options.Name, p.name, subject); err != nil {
+		return err
+	}
+	if image == nil || len(ours) == 0 {
+		return nil
 	}
 	return p.bundle(ctx, &signed{digest: subject}, ocispec.Descriptor{
 		MediaType: image.MediaType, Digest: digest.Digest(subject), Size: int64(len(image.Body)),
@@ -140,23 +156,37 @@ func (p *push) bundleOfOurs(ctx context.Context, subject string) error {
 // fallbackIndex stores a list of referrers that a client keeps itself. If it leaves our bundles out, they are merged in
 // as in signature. An index that lists anything but referrers of its subject is refused: it would be an unsigned image.
 func (p *push) fallbackIndex(rw http.ResponseWriter) error {
-	ctx := p.req.Context()
-	subject, _, _ := manifest.TagSubject(p.rt.Tag())
-	unlock, err := p.locks.lock(ctx, p.name, subject)
+	rec, err := p.storeFallbackIndex()
 	if err != nil {
 		return err
+	}
+	return p.answer(rw, rec) // without the lock, as in signature
+}
+
+func (p *push) storeFallbackIndex() (*recorder, error) {
+	ctx := p.req.Context()
+	subject, _, _ := manifest.TagSubject(p.rt.Tag())
+	// Clients go by what the list says of an entry, whatever the entry says of itself.
+	if slices.ContainsFunc(p.m.Manifests, func(d manifest.Descriptor) bool { return manifest.IsBundleType(d.ArtifactType) }) {
+		if err := p.bundleOfOurs(ctx, subject); err != nil {
+			return nil, err
+		}
+	}
+	unlock, err := p.locks.lock(ctx, p.name, subject)
+	if err != nil {
+		return nil, err
 	}
 	defer unlock()
 	before, err := p.work.fallbackIndex(ctx, subject)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := p.onlyReferrers(ctx, subject, before); err != nil {
-		return err
+		return nil, err
 	}
 	dropped, err := p.droppedBundles(ctx, subject, before)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	reference := p.rt.Reference
 	if len(dropped) > 0 {
@@ -164,18 +194,28 @@ func (p *push) fallbackIndex(rw http.ResponseWriter) error {
 	}
 	rec, _, err := p.forward(reference)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(dropped) > 0 {
 		index, err := decodeIndex(p.body)
 		if err != nil {
-			return invalid(err)
+			return nil, invalid(err)
 		}
 		if err := p.putFallbackIndex(ctx, p.rt.Tag(), index, append(index.Manifests, dropped...)); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return p.answer(rw, rec)
+	return rec, nil
+}
+
+// imageOverList stores an image under the tag of a list of referrers, unless a bundle of ours is listed there for an
+// image that lives.
+func (p *push) imageOverList(rw http.ResponseWriter) error {
+	subject, _, _ := manifest.TagSubject(p.rt.Tag())
+	if err := p.refuseWhileListed(p.req.Context(), subject); err != nil {
+		return err
+	}
+	return p.image(rw)
 }
 
 // onlyReferrers checks each entry that was not listed before. One that is not there does not show anything unsigned.

@@ -168,3 +168,20 @@ func (w *work) isOurBundle(ctx context.Context, subject, d string) (bool, error)
 	}
 	return false, nil
 }
+
+// bundleSubject returns the SHA-256 digest that a Sigstore bundle is about, as far as it says one, "" if content is none.
+func bundleSubject(content []byte) string {
+	var bundle struct {
+		Envelope struct{ Payload []byte } `json:"dsseEnvelope"`
+	}
+	var statement struct {
+		Subject []struct{ Digest map[string]string }
+	}
+	if json.Unmarshal(content, &bundle) != nil || json.Unmarshal(bundle.Envelope.Payload, &statement) != nil || len(statement.Subject) != 1 {
+		return ""
+	}
+	if d := "sha256:" + statement.Subject[0].Digest["sha256"]; sha256Grammar.MatchString(d) {
+		return d
+	}
+	return ""
+}

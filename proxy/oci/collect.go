@@ -65,7 +65,7 @@ func (w *work) removeOrphan(ctx context.Context, tag string, tell func(string)) 
 	switch manifest.Classify(m, tag) {
 	case manifest.Signature:
 		tell(fmt.Sprintf("%s: %s: its image has gone", w.name, tag))
-		return 1, w.Delete(ctx, w.name, stored.Digest, tag)
+		return 1, w.removeSignatureManifest(ctx, stored.Digest, tag, subject)
 	case manifest.FallbackIndex:
 		for _, d := range m.Manifests {
 			ours, err := w.isOurBundle(ctx, subject, d.Digest)

@@ -39,6 +39,37 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Message }
 
+// JSON is the body of an answer that tells the error.
+func (e *Error) JSON() []byte {
+	type entry struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	}
+	body, err := json.Marshal(map[string][]entry{"errors": {{e.Code, e.Message}}})
+	if err != nil {
+		panic(err) // two strings
+	}
+	return body
+}
+
+// CodeFor returns the code that says the most of a status, for an answer that has none.
+func CodeFor(status int) string {
+	switch status {
+	case http.StatusUnauthorized:
+		return CodeUnauthorized
+	case http.StatusForbidden:
+		return CodeDenied
+	case http.StatusTooManyRequests:
+		return CodeTooManyRequests
+	case http.StatusNotFound:
+		return CodeNameUnknown
+	}
+	if status >= 500 {
+		return CodeUnavailable
+	}
+	return CodeUnsupported
+}
+
 func errorf(status int, code, format string, args ...any) *Error {
 	return &Error{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
 }
@@ -60,7 +91,7 @@ func WriteError(w http.ResponseWriter, err error) int {
 	if !errors.As(err, &e) {
 		e = errorf(http.StatusInternalServerError, CodeUnknown, "the registry could not do this; its log says why, under the request id of this answer")
 	}
-	body, _ := json.Marshal(map[string]any{"errors": []map[string]string{{"code": e.Code, "message": e.Message}}})
+	body := e.JSON()
 	h := w.Header()
 	for k, v := range e.Header {
 		h[k] = v

@@ -41,6 +41,8 @@ func (w *work) putManifest(rw http.ResponseWriter, req *http.Request, rt Route) 
 		return errorf(http.StatusBadRequest, CodeManifestInvalid, "the tag %s is for the signatures of an image, and this manifest holds none; push it under another tag", rt.Tag())
 	case attached && suffix == ".sig":
 		return p.signature(rw)
+	case class == manifest.Image && attached && suffix == "":
+		return p.imageOverList(rw)
 	case class == manifest.Image:
 		return p.image(rw)
 	case class == manifest.FallbackIndex:

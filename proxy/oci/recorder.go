@@ -56,6 +56,7 @@ func (w *work) put(req *http.Request, reference, contentType string, body []byte
 	out.Header.Del("Content-Length")
 	out.URL.Path = "/v2/" + w.name + "/manifests/" + reference
 	out.URL.RawPath = ""
+	out.URL.RawQuery = "" // a draft of the specification has it name tags, and we have judged but one
 	rec := newRecorder()
 	w.Registry.ServeHTTP(rec, out)
 	return rec

@@ -122,14 +122,12 @@ func (a *Answer) write(w http.ResponseWriter) int {
 		}
 	}
 	code, message := a.code()
-	if code == "" {
-		code = map[int]string{401: CodeUnauthorized, 403: CodeDenied, 429: CodeTooManyRequests}[a.Status]
-		if code == "" {
-			code = CodeUnsupported
-		}
+	if code == "" || message == "" {
+		return WriteError(w, errorf(a.Status, CodeFor(a.Status), "%s", a.Error()))
 	}
-	if message == "" {
-		message = a.Error()
-	}
-	return WriteError(w, errorf(a.Status, code, "%s", message))
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(a.Body)))
+	w.WriteHeader(a.Status)
+	w.Write(a.Body)
+	return a.Status
 }

@@ -120,12 +120,12 @@ func parseNamed(segments []string) (Route, error) {
 			return named(Route{Kind: Tags, Name: name})
 		case verb == "referrers":
 			return digestRoute(Referrers, name, last)
-		case verb == "blobs" && strings.Contains(last, ":"):
+		case verb == "blobs":
 			return digestRoute(Blob, name, last)
 		}
 	}
 	// Upload sessions: /blobs/uploads/, /blobs/uploads/<id>, and what other registries make of it.
-	for i := n - 2; i >= 1; i-- {
+	for i := n - 3; i >= 1; i-- {
 		if segments[i] == "blobs" {
 			return named(Route{Kind: Upload, Name: strings.Join(segments[:i], "/"), Reference: ""})
 		}

@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -94,7 +95,7 @@ func (w *work) addSignatures(ctx context.Context, s *signed, p *preparation, tag
 		if err != nil {
 			return err
 		}
-		if err := w.putSignatureManifest(ctx, p, tag, m.Config, body); err != nil {
+		if err := w.putSignatureManifest(ctx, p, tag, m, body); err != nil {
 			if definite(err) {
 				w.voidRows(ctx, s.rows)
 			}
@@ -113,8 +114,9 @@ func (w *work) addSignatures(ctx context.Context, s *signed, p *preparation, tag
 
 // putSignatureManifest stores body. A registry may have lost the blobs that it had a while ago (a garbage collection):
 // then they are stored again.
-func (w *work) putSignatureManifest(ctx context.Context, p *preparation, tag string, config ocispec.Descriptor, body []byte) error {
-	_, err := w.PutManifest(ctx, w.name, tag, ocispec.MediaTypeImageManifest, body)
+func (w *work) putSignatureManifest(ctx context.Context, p *preparation, tag string, m ocispec.Manifest, body []byte) error {
+	mediaType := cmp.Or(m.MediaType, ocispec.MediaTypeImageManifest) // what somebody else began may be Docker's
+	_, err := w.PutManifest(ctx, w.name, tag, mediaType, body)
 	if !errors.Is(err, ErrBlobUnknown) {
 		return err
 	}
@@ -122,9 +124,9 @@ func (w *work) putSignatureManifest(ctx context.Context, p *preparation, tag str
 	if err := p.blobs(ctx, func() {}); err != nil {
 		return err
 	}
-	_, err = w.PutManifest(ctx, w.name, tag, ocispec.MediaTypeImageManifest, body)
+	_, err = w.PutManifest(ctx, w.name, tag, mediaType, body)
 	if errors.Is(err, ErrBlobUnknown) {
-		return fmt.Errorf("the signature manifest %s names blobs (its config is %s) that are no longer in the registry; delete that tag and push again: %w", tag, config.Digest, err)
+		return fmt.Errorf("the signature manifest %s names blobs (its config is %s) that are no longer in the registry; delete that tag and push again: %w", tag, m.Config.Digest, err)
 	}
 	return err
 }

@@ -27,6 +27,7 @@ const (
 const (
 	maxPayload       = 64 << 10 // bytes of one payload that are read
 	maxForeignLayers = 64       // payloads of other signers that are read in search of one of ours
+	maxSignatures    = 900      // in one manifest; cosign reads none of one that has more than 1000
 )
 
 // signatureConfig is the config of every signature manifest that we begin. cosign writes one that lists the layers; it
@@ -53,12 +54,15 @@ func newSignatureManifest() ocispec.Manifest {
 	}
 }
 
-// withSignatures returns m with a layer for each of sigs that it does not have yet; m itself is not changed. The result
+// withSignatures returns m with a layer for each of sigs that it does not have yet, and without those that spoil one; m
+// itself is not changed. The result
 // is the same, byte for byte, wherever the same signatures meet in the same order.
 func withSignatures(m ocispec.Manifest, sigs []signing.ImageSignature) (ocispec.Manifest, []byte, error) {
 	m.Layers = slices.Clone(m.Layers)
 	for _, s := range sigs {
-		if l := signatureLayer(s); !hasLayer(m, l) {
+		l := signatureLayer(s)
+		m.Layers = slices.DeleteFunc(m.Layers, func(o ocispec.Descriptor) bool { return spoils(o, l) })
+		if !hasLayer(m, l) {
 			m.Layers = append(m.Layers, l)
 		}
 	}
@@ -74,8 +78,21 @@ func withSignatures(m ocispec.Manifest, sigs []signing.ImageSignature) (ocispec.
 
 func hasLayer(m ocispec.Manifest, l ocispec.Descriptor) bool {
 	return slices.ContainsFunc(m.Layers, func(o ocispec.Descriptor) bool {
-		return o.Digest == l.Digest && o.Annotations[signatureAnnotation] == l.Annotations[signatureAnnotation]
+		return isPlain(o, l.Size) && o.Digest == l.Digest && o.Annotations[signatureAnnotation] == l.Annotations[signatureAnnotation]
 	})
+}
+
+// spoils reports whether a layer describes the payload of l in another way than it is. Clients look for a payload by its
+// digest, and take what the first layer that has it says for all.
+func spoils(o, l ocispec.Descriptor) bool {
+	return o.Digest == l.Digest && (o.Size != l.Size || len(o.URLs) > 0 || len(o.Data) > 0)
+}
+
+// isPlain reports whether a layer is written as we write it, for a payload of that size. Around the same payload and
+// signature, another size or a certificate or log entry that makes no sense has cosign refuse what is a good signature.
+func isPlain(l ocispec.Descriptor, size int64) bool {
+	return l.MediaType == payloadMediaType && l.Size == size && len(l.Annotations) == 1 &&
+		len(l.URLs) == 0 && len(l.Data) == 0 && l.Platform == nil && l.ArtifactType == ""
 }
 
 // readSignatureManifest decodes what stands under a signature tag.
@@ -119,7 +136,7 @@ func validSignatures(ctx context.Context, rd Reader, m ocispec.Manifest, keys []
 			payloads[l.Digest] = payload
 		}
 		for _, k := range keys {
-			if _, done := valid[k.Fingerprint()]; !done && signing.VerifyImage(k, payload, sig, img) == nil {
+			if _, done := valid[k.Fingerprint()]; !done && isPlain(l, int64(len(payload))) && signing.VerifyImage(k, payload, sig, img) == nil {
 				valid[k.Fingerprint()] = signing.ImageSignature{Key: k, Payload: payload, Signature: sig}
 			}
 		}

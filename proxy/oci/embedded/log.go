@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 
 	"github.com/sirupsen/logrus"
@@ -42,9 +43,14 @@ func (b bridge) Fire(e *logrus.Entry) error {
 	}
 	attrs := []slog.Attr{slog.String("from", "embedded registry")}
 	for _, k := range []string{"err.code", "err.detail", "err.message", "http.request.method", "http.request.uri", "vars.name"} {
-		if v, ok := e.Data[k]; ok {
-			attrs = append(attrs, slog.Any(k, v))
+		v, ok := e.Data[k]
+		if !ok {
+			continue
 		}
+		if uri, ok := v.(string); ok && k == "http.request.uri" {
+			v, _, _ = strings.Cut(uri, "?") // a query may hold what is nobody's business
+		}
+		attrs = append(attrs, slog.Any(k, v))
 	}
 	b.log.LogAttrs(context.Background(), level, e.Message, attrs...)
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -37,7 +38,8 @@ type Registry struct {
 // app is one instance of distribution's handlers, with the store that they use.
 type app struct {
 	http.Handler
-	store  distribution.Namespace
+	store  distribution.Namespace // distribution's own, which enumerates
+	images distribution.Namespace // the same as clients see it
 	driver driver.StorageDriver
 }
 
@@ -63,8 +65,8 @@ const captureName = "hallmark-capture"
 var registerCapture = sync.OnceValue(func() error {
 	return registrymiddleware.Register(captureName, func(_ context.Context, store distribution.Namespace, d driver.StorageDriver, options map[string]any) (distribution.Namespace, error) {
 		a := options["app"].(*app)
-		a.store, a.driver = store, d
-		return store, nil
+		a.store, a.driver, a.images = store, d, onlyRevisions(store, d)
+		return a.images, nil
 	})
 })
 
@@ -104,11 +106,16 @@ func newApp(o Options) (a *app, err error) {
 
 // ServeHTTP answers a client's request under /v2/.
 func (r *Registry) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
+	// distribution answers a path that it does not know with text, which clients do not show.
+	if rt, err := oci.ParseRoute(req.URL.EscapedPath()); err == nil && rt.Kind == oci.Upload && !strings.Contains(req.URL.Path, "/blobs/uploads/") {
+		oci.WriteError(rw, oci.Errorf(http.StatusNotFound, oci.CodeUnsupported, "uploads to this registry go to /v2/%s/blobs/uploads/", rt.Name))
+		return
+	}
 	r.app.Load().ServeHTTP(rw, req)
 }
 
 // As opens a session. The registry has no rights of its own: whoever may send a request may do what it says.
-func (r *Registry) As(*http.Request) oci.Session { return session{r.app.Load().store} }
+func (r *Registry) As(*http.Request) oci.Session { return session{r.app.Load().images} }
 
 // Ready reports whether the storage answers.
 func (r *Registry) Ready(ctx context.Context) error {

@@ -35,10 +35,19 @@ func (s session) manifests(ctx context.Context, name string) (distribution.Repos
 	return repo, ms, err
 }
 
+// parseDigest reads a digest. Of an algorithm that is not known here, nothing is there.
+func parseDigest(s string) (digest.Digest, error) {
+	d, err := digest.Parse(s)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", err, fs.ErrNotExist)
+	}
+	return d, nil
+}
+
 // resolve returns the digest that a reference names, whether or not its manifest is there.
 func resolve(ctx context.Context, repo distribution.Repository, ref string) (digest.Digest, error) {
 	if strings.Contains(ref, ":") {
-		return digest.Parse(ref)
+		return parseDigest(ref)
 	}
 	d, err := repo.Tags(ctx).Get(ctx, ref)
 	return d.Digest, err
@@ -88,7 +97,7 @@ func (s session) Blob(ctx context.Context, name, dgst string, max int64) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	d, err := digest.Parse(dgst)
+	d, err := parseDigest(dgst)
 	if err != nil {
 		return nil, err
 	}
@@ -139,13 +148,42 @@ func (s session) PutManifest(ctx context.Context, name, ref, mediaType string, b
 	if strings.Contains(ref, ":") && ref != desc.Digest.String() {
 		return false, fmt.Errorf("manifest %s is not %s", desc.Digest, ref)
 	}
+	if strings.Contains(ref, ":") {
+		_, err := ms.Put(ctx, m)
+		return false, translate(err)
+	}
+	tags := repo.Tags(ctx)
+	desc.MediaType, desc.Size = mediaType, int64(len(body))
+	if _, err := tags.Get(ctx, ref); errors.As(err, new(distribution.ErrTagUnknown)) {
+		return false, translate(s.putNew(ctx, name, ref, desc, m))
+	} else if err != nil {
+		return false, translate(err)
+	}
+	// A tag that is there must never name a manifest that is not.
 	if _, err := ms.Put(ctx, m); err != nil {
 		return false, translate(err)
 	}
-	if !strings.Contains(ref, ":") {
-		err = repo.Tags(ctx).Tag(ctx, ref, ocispec.Descriptor{Digest: desc.Digest, MediaType: mediaType, Size: int64(len(body))})
+	return false, translate(tags.Tag(ctx, ref, desc))
+}
+
+// putNew stores a manifest and a new tag for it at the same time, which takes half the time. Until both are there, and
+// after a crash in between, the tag is as good as absent: whoever asks for it gets a 404.
+func (s session) putNew(ctx context.Context, name, tag string, desc ocispec.Descriptor, m distribution.Manifest) error {
+	// distribution wants a repository of its own for each goroutine.
+	repo, err := s.repository(ctx, name)
+	if err != nil {
+		return err
 	}
-	return false, translate(err)
+	tagged := make(chan error, 1)
+	go func() { tagged <- repo.Tags(ctx).Tag(ctx, tag, desc) }()
+	_, ms, err := s.manifests(ctx, name)
+	if err == nil {
+		_, err = ms.Put(ctx, m)
+	}
+	if terr := <-tagged; err == nil || terr != nil {
+		return errors.Join(err, terr)
+	}
+	return errors.Join(err, repo.Tags(ctx).Untag(ctx, tag))
 }
 
 func (s session) Delete(ctx context.Context, name, dgst, tag string) error {

@@ -139,10 +139,11 @@ func isBundle(m *Manifest) bool {
 	if m.Subject == nil || isRunnable(m) {
 		return false
 	}
-	return hasType(m, isBundleType) || len(m.Layers) == 1 && isBundleType(m.Layers[0].MediaType)
+	return hasType(m, IsBundleType) || len(m.Layers) == 1 && IsBundleType(m.Layers[0].MediaType)
 }
 
-func isBundleType(mediaType string) bool { return strings.HasPrefix(mediaType, bundlePrefix) }
+// IsBundleType reports whether an artifact type is that of a Sigstore bundle, of any version.
+func IsBundleType(mediaType string) bool { return strings.HasPrefix(mediaType, bundlePrefix) }
 
 // isNotation holds for signatures of the Notary Project, whose specification demands a subject. Their layers are not
 // looked at: the envelope's type (JOSE, COSE) is open to additions.

@@ -79,7 +79,7 @@ func New(o Options) *Registry {
 func (r *Registry) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	defer cancel(nil)
-	req = req.WithContext(ctx)
+	req = req.WithContext(context.WithValue(ctx, clientRequest{}, req))
 	if req.Body != nil && req.Body != http.NoBody {
 		body := &watchedBody{ReadCloser: req.Body, timeout: r.Timeout, stalled: func() { cancel(errStalled) }}
 		defer body.stop()
@@ -87,6 +87,9 @@ func (r *Registry) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 	}
 	r.proxy.ServeHTTP(rw, req)
 }
+
+// clientRequest is the key of a context that holds the request as the client sent it.
+type clientRequest struct{}
 
 func (r *Registry) rewrite(pr *httputil.ProxyRequest) {
 	pr.Out.URL.Scheme, pr.Out.URL.Host, pr.Out.Host = r.URL.Scheme, r.URL.Host, r.URL.Host

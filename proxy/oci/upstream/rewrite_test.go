@@ -194,6 +194,50 @@ func TestTokensComeFromTheRealm(t *testing.T) {
 	}
 }
 
+func TestEveryFailureHasAnOCIError(t *testing.T) {
+	for _, c := range []struct {
+		status      int
+		contentType string
+		body        string
+		want        string
+	}{
+		{503, "text/html", "<h1>overloaded</h1>", "UNAVAILABLE"},
+		{404, "", "", "NAME_UNKNOWN"},
+		{404, "application/json; charset=utf-8", `{"errors":[{"code":"MANIFEST_UNKNOWN","message":"m"}]}`, "MANIFEST_UNKNOWN"},
+		{200, "text/plain", "a blob", "a blob"},
+	} {
+		back := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+			rw.Header().Set("Content-Type", c.contentType)
+			rw.WriteHeader(c.status)
+			io.WriteString(rw, c.body)
+		}))
+		rec := httptest.NewRecorder()
+		newRegistry(t, back.URL, nil).ServeHTTP(rec, httptest.NewRequest("GET", "/v2/app/manifests/1", nil))
+		if rec.Code != c.status || !strings.Contains(rec.Body.String(), c.want) {
+			t.Errorf("%d %q: %d %s", c.status, c.contentType, rec.Code, rec.Body)
+		}
+		back.Close()
+	}
+}
+
+func FuzzAddresses(f *testing.F) {
+	for _, s := range []string{"https://registry.test/v2/x?a=b", "/v2/x", "//elsewhere.test", "https://registry.test@elsewhere.test/", "https:elsewhere.test", "\\\\elsewhere.test", "</v2/x>; rel=next"} {
+		f.Add(s)
+	}
+	r := New(Options{URL: &url.URL{Scheme: "https", Host: "registry.test"}, Timeout: time.Second, Log: slog.New(slog.DiscardHandler)})
+	f.Fuzz(func(t *testing.T, address string) {
+		h := http.Header{"Location": {address}, "Link": {address}}
+		if r.rewriteHeader(httptest.NewRequest("POST", "/v2/app/blobs/uploads/", nil), h, false) != nil {
+			return
+		}
+		for _, got := range []string{h.Get("Location"), strings.TrimPrefix(h.Get("Link"), "<")} {
+			if got != "" && (!strings.HasPrefix(got, "/") || strings.HasPrefix(got, "//") || strings.HasPrefix(got, "/\\")) {
+				t.Errorf("%q sends clients to %q", address, got)
+			}
+		}
+	})
+}
+
 func FuzzChallenge(f *testing.F) {
 	for _, s := range []string{`Bearer realm="https://registry.test/token",service="s"`, `Basic realm="x"`, `Bearer realm="https://elsewhere.test"`, `Bearer realm="a", realm="b"`, `Bearer realm="https://registry.test/\"`} {
 		f.Add(s)

@@ -142,8 +142,8 @@ func read(r io.Reader, max int64) ([]byte, error) {
 // Blob follows redirects, as storage behind a registry needs; credentials stay with the registry.
 func (s *session) Blob(ctx context.Context, name, dgst string, max int64) ([]byte, error) {
 	d, err := digest.Parse(dgst)
-	if err != nil {
-		return nil, err
+	if err != nil { // an algorithm that is not known here: nobody can say what is there
+		return nil, fmt.Errorf("%w: %w", err, fs.ErrNotExist)
 	}
 	target := s.url(name, "blobs", dgst)
 	for range maxRedirects {

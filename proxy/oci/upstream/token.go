@@ -22,6 +22,8 @@ const maxToken = 256 << 10 // bytes of a request or an answer at the realm
 var (
 	challengeScheme = regexp.MustCompile(`(?:^|,)\s*([A-Za-z0-9!#$%&'*+.^_|~-]+)\s+[A-Za-z0-9_-]+\s*=`)
 	realmParameter  = regexp.MustCompile(`(?i)\brealm\s*=\s*"([^"]*)"`)
+	scopeParameter  = regexp.MustCompile(`(?i)(\bscope\s*=\s*")([^"]*)"`)
+	anyRealm        = regexp.MustCompile(`(?i)\brealm\*?\s*=`) // also without quotation marks, which some clients take
 )
 
 // rewriteChallenges puts our token endpoint in place of the registry's realm. Schemes other than Basic and Bearer are
@@ -33,14 +35,14 @@ func (r *Registry) rewriteChallenges(req *http.Request, h http.Header) error {
 	}
 	h.Del("Www-Authenticate")
 	for _, c := range challenges {
+		if len(challengeScheme.FindAllString(c, -1)) > 1 {
+			return oci.Errorf(http.StatusBadGateway, oci.CodeUnavailable, "the upstream registry %s sent several challenges in one line", r.URL.Host)
+		}
 		scheme, _, _ := strings.Cut(strings.TrimSpace(c), " ")
 		switch strings.ToLower(scheme) {
 		case "basic":
 			h.Add("Www-Authenticate", c)
 		case "bearer":
-			if len(challengeScheme.FindAllString(c, -1)) > 1 {
-				return oci.Errorf(http.StatusBadGateway, oci.CodeUnavailable, "the upstream registry %s sent several challenges in one line", r.URL.Host)
-			}
 			rewritten, err := r.rewriteRealm(req, c)
 			if err != nil {
 				return err
@@ -53,7 +55,7 @@ func (r *Registry) rewriteChallenges(req *http.Request, h http.Header) error {
 
 func (r *Registry) rewriteRealm(req *http.Request, challenge string) (string, error) {
 	m := realmParameter.FindStringSubmatchIndex(challenge)
-	if m == nil || len(realmParameter.FindAllString(challenge, -1)) > 1 {
+	if m == nil || len(anyRealm.FindAllString(challenge, -1)) > 1 {
 		return "", oci.Errorf(http.StatusBadGateway, oci.CodeUnavailable, "the upstream registry %s asks for a token and does not say clearly where to get it", r.URL.Host)
 	}
 	realm, err := r.checkRealm(challenge[m[2]:m[3]])
@@ -61,7 +63,34 @@ func (r *Registry) rewriteRealm(req *http.Request, challenge string) (string, er
 		return "", err
 	}
 	r.realm.Store(realm)
-	return challenge[:m[2]] + r.SelfURL(req) + r.TokenPath + challenge[m[3]:], nil
+	rewritten := challenge[:m[2]] + r.SelfURL(req) + r.TokenPath + challenge[m[3]:]
+	if req.Method == http.MethodDelete {
+		rewritten = widenScope(rewritten)
+	}
+	return rewritten, nil
+}
+
+// widenScope adds pull and push to the scope of a challenge: a DELETE reads what it removes, and rewrites the list that it
+// takes a referrer from. A token server grants what the user has of what is asked for.
+func widenScope(challenge string) string {
+	return scopeParameter.ReplaceAllStringFunc(challenge, func(parameter string) string {
+		m := scopeParameter.FindStringSubmatch(parameter)
+		scopes := strings.Fields(m[2])
+		for i, scope := range scopes {
+			at := strings.LastIndexByte(scope, ':')
+			if at < 0 || !strings.HasPrefix(scope, "repository:") {
+				continue
+			}
+			actions := strings.Split(scope[at+1:], ",")
+			for _, action := range []string{"pull", "push", "delete"} {
+				if !slices.Contains(actions, action) && !slices.Contains(actions, "*") {
+					actions = append(actions, action)
+				}
+			}
+			scopes[i] = scope[:at+1] + strings.Join(actions, ",")
+		}
+		return m[1] + strings.Join(scopes, " ") + `"`
+	})
 }
 
 // checkRealm reads a realm, which must be on the registry's origin or on one that the configuration names.
