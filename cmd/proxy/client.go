@@ -94,7 +94,7 @@ func connect(cmd *cobra.Command, w *world, args []string, creds *credentials) (*
 	}
 	cl.host = u.Host
 	if up := c.Repositories[repo].Upstream; up != nil {
-		hosts := []string{hostOf(c.BaseURL()), hostOf(up.URL)}
+		hosts := []string{hostOf(c.BaseURL()), cl.host, hostOf(up.URL)}
 		if cl.auth, err = creds.authenticator(cmd.InOrStdin(), hosts...); err != nil {
 			cl.close()
 			return nil, err
