@@ -14,7 +14,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"hallmark/integration/world"
 )
@@ -283,16 +282,4 @@ func (a *api) tags(t *testing.T, name string) []string {
 		t.Fatal(err)
 	}
 	return doc.Tags
-}
-
-// eventually waits until a condition holds.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(world.Patience)
-	for !holds() {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %s", world.Patience, what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
 }
