@@ -149,6 +149,37 @@ func TestOurSignatureCannotBeDeletedWhileTheImageLives(t *testing.T) {
 	s.want(s.do(s.front, "DELETE", paths[2], "", nil), http.StatusAccepted)
 }
 
+// cosign reads every payload of a signature manifest, and its config: without one of them it refuses all.
+func TestNothingThatOurSignatureStandsBesideCanBeDeleted(t *testing.T) {
+	s := newStand(t, nil)
+	body, dgst := s.image("app", "x", nil)
+	sigs, err := newRing(t, 1).SignImage(signing.Image{Reference: "elsewhere.test/app", Name: "app", Digest: dgst})
+	if err != nil {
+		t.Fatal(err)
+	}
+	layer := s.blob("app", sigs[0].Payload)
+	layer.MediaType = simpleSigning
+	layer.Annotations = map[string]string{"dev.cosignproject.cosign/signature": base64.StdEncoding.EncodeToString(sigs[0].Signature)}
+	m := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Layers: []ocispec.Descriptor{layer},
+		Config: s.blob("app", []byte(`{"rootfs":{"type":"layers","diff_ids":["`+layer.Digest.String()+`"]}}`))}
+	m.SchemaVersion = 2
+	m.Config.MediaType = ocispec.MediaTypeImageConfig
+	user, _ := s.json(m)
+	s.putBehind("app", signatureTag(dgst), user)
+	s.push("app", "1", body)
+	for what, d := range map[string]digest.Digest{"payload": layer.Digest, "config": m.Config.Digest} {
+		if a := s.do(s.front, "DELETE", "/v2/app/blobs/"+d.String(), "", nil); a.status != http.StatusForbidden {
+			t.Errorf("DELETE of the user's %s: %d %s", what, a.status, a.body)
+		}
+	}
+	s.want(s.do(s.front, "DELETE", "/v2/app/manifests/"+dgst, "", nil), http.StatusAccepted)
+	for what, d := range map[string]digest.Digest{"config": m.Config.Digest, "payload": layer.Digest} {
+		if a := s.do(s.front, "DELETE", "/v2/app/blobs/"+d.String(), "", nil); a.status != http.StatusAccepted {
+			t.Errorf("DELETE of the user's %s when the image has gone: %d %s", what, a.status, a.body)
+		}
+	}
+}
+
 func TestOtherBlobsCanBeDeleted(t *testing.T) {
 	s := newStand(t, nil)
 	d := s.blob("app", []byte("anything"))

@@ -2,13 +2,10 @@ package oci
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"net/http"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -19,8 +16,6 @@ import (
 
 // An image and its signatures go together: while the image is there, our signatures cannot be deleted; once it has gone,
 // they go too.
-
-const lockTimeout = 10 * time.Second // for all the locks of one deletion
 
 // deleteManifest answers the DELETE of a manifest or tag.
 func (w *work) deleteManifest(rw http.ResponseWriter, req *http.Request, rt Route) error {
@@ -192,54 +187,6 @@ func (w *work) removeSignatureManifest(ctx context.Context, d, tag, gone string)
 	return w.Delete(ctx, w.name, d, tag)
 }
 
-// refuseIfSigns returns an error if m is the signature manifest of a living image other than gone, and holds a signature
-// of ours. Otherwise nobody signs the images that m may be for until unlock is called.
-func (w *work) refuseIfSigns(ctx context.Context, m *manifest.Manifest, gone string) (unlock func(), err error) {
-	subjects, err := w.signedBy(ctx, m)
-	if err != nil {
-		return nil, err
-	}
-	subjects = slices.DeleteFunc(subjects, func(s string) bool { return s == gone })
-	unlock, err = w.lockAll(ctx, subjects)
-	if err != nil {
-		return nil, err
-	}
-	for _, subject := range subjects {
-		tag, err := manifest.SignatureTag(subject)
-		if err == nil {
-			err = w.refuseWhileSigned(ctx, tag, subject, m.Digest)
-		}
-		if err != nil {
-			unlock()
-			return nil, err
-		}
-	}
-	return unlock, nil
-}
-
-// lockAll takes the locks of several digests. A hostile manifest may name them in an order that others take the other
-// way round: so it waits but a while.
-func (w *work) lockAll(ctx context.Context, digests []string) (unlock func(), err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, lockTimeout,
-		errorf(http.StatusConflict, CodeDenied, "somebody is writing what this belongs to; try again"))
-	defer cancel()
-	var held []func()
-	unlock = func() {
-		for _, u := range held {
-			u()
-		}
-	}
-	for _, d := range digests {
-		u, err := w.locks.lock(ctx, w.name, d)
-		if err != nil {
-			unlock()
-			return nil, err
-		}
-		held = append(held, u)
-	}
-	return unlock, nil
-}
-
 // deleteFallbackTag removes a list of referrers by its tag, unless a bundle of ours is in it and the image lives.
 func (w *work) deleteFallbackTag(rw http.ResponseWriter, req *http.Request, subject string) error {
 	unlock, err := w.locks.lock(req.Context(), w.name, subject)
@@ -252,139 +199,6 @@ func (w *work) deleteFallbackTag(rw http.ResponseWriter, req *http.Request, subj
 	}
 	w.Registry.ServeHTTP(rw, req)
 	return nil
-}
-
-// refuseWhileListed returns an error if the list of a living image's referrers has a bundle of ours.
-func (w *work) refuseWhileListed(ctx context.Context, subject string) error {
-	list, err := w.fallbackIndex(ctx, subject)
-	if err != nil {
-		return err
-	}
-	for _, d := range list.Manifests {
-		if d.ArtifactType != bundleMediaType {
-			continue
-		}
-		ours, err := w.isOurBundle(ctx, subject, d.Digest.String())
-		if err != nil {
-			return err
-		}
-		if ours {
-			return w.refuseWhileAlive(ctx, subject)
-		}
-	}
-	return nil
-}
-
-// refuseIfLists returns an error if m is the list of a living image's referrers and has a bundle of ours. By its digest
-// it looks like any index; what it lists tells. Otherwise nobody changes the list until unlock is called.
-func (w *work) refuseIfLists(ctx context.Context, m *manifest.Manifest) (unlock func(), err error) {
-	var subjects []string
-	for _, d := range m.Manifests {
-		if d.ArtifactType != bundleMediaType {
-			continue
-		}
-		stored, err := w.Manifest(ctx, w.name, d.Digest)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		entry, err := manifest.Parse(stored.MediaType, stored.Body)
-		if err != nil || entry.Subject == nil || slices.Contains(subjects, entry.Subject.Digest) || entry.Subject.Digest == m.Digest {
-			continue
-		}
-		subjects = append(subjects, entry.Subject.Digest)
-	}
-	unlock, err = w.lockAll(ctx, subjects)
-	if err != nil {
-		return nil, err
-	}
-	for _, subject := range subjects {
-		tag, err := manifest.FallbackTag(subject)
-		if err != nil {
-			continue
-		}
-		d, err := w.Stat(ctx, w.name, tag)
-		if err == nil && d == m.Digest {
-			err = w.refuseWhileListed(ctx, subject)
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			unlock()
-			return nil, err
-		}
-	}
-	return unlock, nil
-}
-
-// refuseWhileSigned returns an error if the signature manifest under tag, which must be the one with the digest only
-// unless that is "", holds a signature of ours and its image lives.
-func (w *work) refuseWhileSigned(ctx context.Context, tag, subject, only string) error {
-	current, err := w.Manifest(ctx, w.name, tag)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && only != "" && current.Digest != only {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	ours, err := w.ourSignatures(ctx, current, subject)
-	if err != nil || len(ours) == 0 {
-		return err
-	}
-	return w.refuseWhileAlive(ctx, subject)
-}
-
-func (w *work) refuseWhileAlive(ctx context.Context, subject string) error {
-	_, err := w.Stat(ctx, w.name, subject)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return errorf(http.StatusForbidden, CodeDenied, "this is part of the signature of %s@%s, which is still there; delete the image by that digest, and its signatures go with it", w.name, subject)
-}
-
-// signedBy returns the digests that the payloads of a signature manifest name, each once. Anybody may have written any of
-// the payloads, so all are read; if they are too many, that is an error.
-func (w *work) signedBy(ctx context.Context, m *manifest.Manifest) ([]string, error) {
-	var subjects []string
-	read := make(map[string]bool)
-	for _, l := range m.Layers {
-		if read[l.Digest] {
-			continue
-		}
-		if len(read) >= maxForeignLayers {
-			return nil, errorf(http.StatusForbidden, CodeDenied, "%s@%s holds more than %d signatures, too many to find out whether one is needed; delete the image that it is for, and it goes with it", w.name, m.Digest, maxForeignLayers)
-		}
-		read[l.Digest] = true
-		payload, err := w.Blob(ctx, w.name, l.Digest, maxPayload)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrTooLarge) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if d := payloadSubject(payload); d != "" && !slices.Contains(subjects, d) {
-			subjects = append(subjects, d)
-		}
-	}
-	return subjects, nil
-}
-
-// payloadSubject returns the SHA-256 digest that a simple signing payload names, "" if payload is none.
-func payloadSubject(payload []byte) string {
-	var doc struct {
-		Critical struct {
-			Image struct {
-				Digest string `json:"docker-manifest-digest"`
-			}
-		}
-	}
-	if json.Unmarshal(payload, &doc) != nil || !sha256Grammar.MatchString(doc.Critical.Image.Digest) {
-		return ""
-	}
-	return doc.Critical.Image.Digest
 }
 
 // deleteBundle removes a bundle, unless it is ours and its image lives.
@@ -412,17 +226,22 @@ func (w *work) deleteBlob(rw http.ResponseWriter, req *http.Request, rt Route) e
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrTooLarge) && !unreadable {
 		return err
 	}
-	subject := payloadSubject(content)
-	if subject == "" {
+	subjects, err := w.blobSubjects(ctx, content)
+	if err != nil {
+		return err
+	}
+	if len(subjects) == 0 {
 		return w.deleteBundleBlob(rw, req, content)
 	}
-	unlock, err := w.locks.lock(ctx, w.name, subject)
+	unlock, err := w.lockAll(ctx, subjects)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if err := w.refuseIfNamed(ctx, subject, rt.Reference); err != nil {
-		return err
+	for _, subject := range subjects {
+		if err := w.refuseIfNamed(ctx, subject, rt.Reference); err != nil {
+			return err
+		}
 	}
 	w.Registry.ServeHTTP(rw, req)
 	return nil
@@ -449,34 +268,9 @@ func (w *work) deleteBundleBlob(rw http.ResponseWriter, req *http.Request, conte
 	return nil
 }
 
-// refuseIfNamed returns an error if a signature of ours for a living image has the blob as its payload.
-func (w *work) refuseIfNamed(ctx context.Context, subject, blob string) error {
-	tag, err := manifest.SignatureTag(subject)
-	if err != nil {
-		return nil
-	}
-	current, err := w.Manifest(ctx, w.name, tag)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	ours, err := w.ourSignatures(ctx, current, subject)
-	if err != nil {
-		return err
-	}
-	for _, s := range ours {
-		if sha256Digest(s.Payload) == blob {
-			return w.refuseWhileAlive(ctx, subject)
-		}
-	}
-	return nil
-}
-
 // remove passes a DELETE on and holds the answer back.
 func (w *work) remove(req *http.Request) *recorder {
 	rec := newRecorder()
-	w.Registry.ServeHTTP(rec, req)
+	rec.ask(w.Registry, req)
 	return rec
 }

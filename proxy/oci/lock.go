@@ -2,8 +2,12 @@ package oci
 
 import (
 	"context"
+	"net/http"
 	"sync"
+	"time"
 )
+
+const lockTimeout = 10 * time.Second // for all the locks of one deletion
 
 // locks serialises work on one digest of one image. The zero value is ready; it is safe for concurrent use and keeps
 // nothing of a digest that nobody works on.
@@ -51,4 +55,27 @@ func (l *locks) lock(ctx context.Context, name, digest string) (unlock func(), e
 		leave()
 		return nil, context.Cause(ctx)
 	}
+}
+
+// lockAll takes the locks of several digests. A hostile manifest may name them in an order that others take the other
+// way round: so it waits but a while.
+func (w *work) lockAll(ctx context.Context, digests []string) (unlock func(), err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, lockTimeout,
+		errorf(http.StatusConflict, CodeDenied, "somebody is writing what this belongs to; try again"))
+	defer cancel()
+	var held []func()
+	unlock = func() {
+		for _, u := range held {
+			u()
+		}
+	}
+	for _, d := range digests {
+		u, err := w.locks.lock(ctx, w.name, d)
+		if err != nil {
+			unlock()
+			return nil, err
+		}
+		held = append(held, u)
+	}
+	return unlock, nil
 }

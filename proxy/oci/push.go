@@ -182,8 +182,8 @@ func (p *push) wantsImageFirst(err error) bool {
 	return auto && errors.As(err, &a) && a.Status == http.StatusNotFound
 }
 
-// storeThenSign is the other order: the manifest by digest, its signature, then the tag. If signing fails, a manifest
-// that was not there before is removed again.
+// storeThenSign is the other order: the manifest by digest, its signature, then the tag. If signing fails, or the answer
+// leaves open whether the manifest is there, one that was not there before is removed again.
 func (p *push) storeThenSign(rw http.ResponseWriter) error {
 	ctx := p.req.Context()
 	_, err := p.Stat(ctx, p.name, p.m.Digest)
@@ -191,18 +191,13 @@ func (p *push) storeThenSign(rw http.ResponseWriter) error {
 	if err != nil && !isNew {
 		return err
 	}
-	rec, _, err := p.forward(p.m.Digest)
-	if err != nil {
-		return err
+	rec, refused, err := p.forward(p.m.Digest)
+	if err == nil {
+		_, err = p.signAll(ctx, p.m)
 	}
-	if _, err := p.signAll(ctx, p.m); err != nil {
-		if isNew {
-			ctx, cancel := afterwards(ctx)
-			defer cancel()
-			if derr := p.Delete(ctx, p.name, p.m.Digest, ""); derr != nil {
-				p.Log.Error("a manifest is visible by its digest and unsigned: signing it failed, and so did removing it",
-					"name", p.name, "digest", p.m.Digest, "request", p.Request, "error", derr)
-			}
+	if err != nil {
+		if isNew && !refused {
+			p.removeUnsigned(ctx)
 		}
 		return err
 	}
@@ -212,6 +207,16 @@ func (p *push) storeThenSign(rw http.ResponseWriter) error {
 		}
 	}
 	return p.answer(rw, rec)
+}
+
+// removeUnsigned removes a manifest that was stored by its digest and could not be signed.
+func (p *push) removeUnsigned(ctx context.Context) {
+	ctx, cancel := afterwards(ctx)
+	defer cancel()
+	if err := p.Delete(ctx, p.name, p.m.Digest, ""); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		p.Log.Error("a manifest may be visible by its digest and unsigned: storing or signing it failed, and so did removing it",
+			"name", p.name, "digest", p.m.Digest, "request", p.Request, "error", err)
+	}
 }
 
 // withdraw takes back the signatures that were made for a manifest which the registry then refused. It is not needed

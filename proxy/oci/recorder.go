@@ -38,6 +38,23 @@ func (r *recorder) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// ask records the registry's answer. One that breaks off, where a handler panics to have the client see the same, is
+// recorded as a 502: nobody can tell what it was to say.
+func (r *recorder) ask(registry http.Handler, req *http.Request) {
+	defer func() {
+		switch p := recover(); p {
+		case nil:
+		case http.ErrAbortHandler:
+			r.header, r.status = make(http.Header), 0
+			r.body.Reset()
+			WriteError(r, gatewayError("the registry's answer to %s of %s broke off", req.Method, req.URL.Path))
+		default:
+			panic(p)
+		}
+	}()
+	registry.ServeHTTP(r, req)
+}
+
 // replay sends the recorded answer.
 func (r *recorder) replay(rw http.ResponseWriter) {
 	for k, v := range r.header {
@@ -58,7 +75,7 @@ func (w *work) put(req *http.Request, reference, contentType string, body []byte
 	out.URL.RawPath = ""
 	out.URL.RawQuery = "" // a draft of the specification has it name tags, and we have judged but one
 	rec := newRecorder()
-	w.Registry.ServeHTTP(rec, out)
+	rec.ask(w.Registry, out)
 	return rec
 }
 

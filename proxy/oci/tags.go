@@ -74,7 +74,7 @@ func (w *work) tagsAfter(req *http.Request, last string) (page []string, rec *re
 	}
 	out.URL.RawQuery = query.Encode()
 	rec = &recorder{header: make(http.Header), max: maxManifest}
-	w.Registry.ServeHTTP(rec, out)
+	rec.ask(w.Registry, out)
 	if rec.status != http.StatusOK {
 		return nil, rec, nil
 	}

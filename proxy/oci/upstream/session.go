@@ -260,7 +260,16 @@ func (s *session) PutManifest(ctx context.Context, name, reference, mediaType st
 	if resp.StatusCode != http.StatusCreated && resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusNoContent {
 		return false, s.unexpected("PUT of a signature", resp)
 	}
-	if got := resp.Header.Get("Docker-Content-Digest"); got != "" && got != want {
+	switch got := resp.Header.Get("Docker-Content-Digest"); {
+	case got == "": // the header is optional: then the registry is asked
+		_, err := s.Stat(ctx, name, want)
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, oci.Errorf(http.StatusBadGateway, oci.CodeUnavailable, "the upstream registry %s accepted the signature %s, and does not have it", s.URL.Host, want)
+		}
+		if err != nil {
+			return false, err
+		}
+	case got != want:
 		return false, oci.Errorf(http.StatusBadGateway, oci.CodeUnavailable, "the upstream registry %s says that it stored %.100q in place of %s", s.URL.Host, got, want)
 	}
 	return resp.Header.Get("OCI-Subject") != "", nil
