@@ -27,7 +27,6 @@ var faults = []struct {
 	lasting bool             // the same requests fail again until the operation ends
 }{
 	{"failed", status(500), false, true},
-	{"failed once", status(500), false, false},
 	{"refused", status(403), false, true},
 	{"done and the answer lost", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, true, true},
 	{"done and answered 500 once", status(500), true, false},
@@ -109,13 +108,6 @@ var operations = []operation{
 		name: "another push", do: push, done: pushed,
 		prepare: func(tr *trial) { tr.want(push(tr), http.StatusCreated) },
 		steps:   []string{"GET the signature", "GET the payload", "PUT the tag"},
-	},
-	{
-		name: "first push, image first", order: oci.ImageFirst, do: push, done: pushed,
-		steps: []string{
-			"HEAD the digest", "PUT the digest", "GET the signature", "POST an upload", "POST an upload again",
-			"PUT the payload", "PUT the config", "PUT the signature", "PUT the tag",
-		},
 	},
 	{
 		name: "push over an older image, image first", order: oci.ImageFirst, prepare: older, do: push, done: pushed,

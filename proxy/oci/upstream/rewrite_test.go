@@ -159,6 +159,22 @@ func TestAnUpstreamThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
+func TestAnAnswerThatDoesNotEnd(t *testing.T) {
+	hang := make(chan struct{})
+	back := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+		rw.Write([]byte("{"))
+		http.NewResponseController(rw).Flush()
+		<-hang
+	}))
+	defer back.Close()
+	defer close(hang)
+	s := newRegistry(t, back.URL, func(o *Options) { o.Timeout = 50 * time.Millisecond }).As(httptest.NewRequest("PUT", "/v2/app/manifests/1", nil))
+	var e *oci.Error
+	if _, err := s.Manifest(t.Context(), "app", "1"); !errors.As(err, &e) || e.Status != http.StatusBadGateway {
+		t.Errorf("%v, want a 502", err)
+	}
+}
+
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }

@@ -45,7 +45,30 @@ func (r *Registry) As(req *http.Request) oci.Session {
 }
 
 // do makes a request and returns its answer, whose body the caller closes. An answer of 400 or more is an *oci.Answer.
+// All of it together takes at most twice the timeout: what we ask for ourselves is small, and others may wait for it.
 func (s *session) do(ctx context.Context, method string, target *url.URL, header http.Header, body []byte) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*s.Timeout)
+	resp, err := s.exchange(ctx, method, target, header, body)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	resp.Body = &boundedBody{resp.Body, cancel}
+	return resp, nil
+}
+
+// boundedBody ends the time that a request was given when its answer is read.
+type boundedBody struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (b *boundedBody) Close() error {
+	defer b.cancel()
+	return b.ReadCloser.Close()
+}
+
+func (s *session) exchange(ctx context.Context, method string, target *url.URL, header http.Header, body []byte) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
