@@ -49,11 +49,16 @@ func listKeys(store *keys.Store, c *config.Config, repo string) ([]listedKey, er
 	return list, nil
 }
 
-// openKeys returns the configuration and the store of its keys.
-func (w *world) openKeys() (*config.Config, *keys.Store, error) {
+// openKeys returns the configuration, which must have the repositories, and the store of its keys.
+func (w *world) openKeys(repositories ...string) (*config.Config, *keys.Store, error) {
 	c, err := w.load()
 	if err != nil {
 		return nil, nil, err
+	}
+	for _, r := range repositories {
+		if err := checkRepository(c, r); err != nil {
+			return nil, nil, err
+		}
 	}
 	store, err := keyStore(c)
 	return c, store, err
@@ -66,16 +71,13 @@ func keysListCommand(w *world) *cobra.Command {
 		Short: "List the keys that sign",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, store, err := w.openKeys()
+			c, store, err := w.openKeys(args...)
 			if err != nil {
 				return err
 			}
-			names := sortedNames(c.Repositories)
-			if len(args) > 0 {
-				if err := checkRepository(c, args[0]); err != nil {
-					return err
-				}
-				names = args
+			names := args
+			if len(names) == 0 {
+				names = sortedNames(c.Repositories)
 			}
 			all := []listedKey{}
 			for _, n := range names {
@@ -112,11 +114,8 @@ from one to the other.`,
 		Example: "  proxy keys generate images p384",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, store, err := w.openKeys()
+			_, store, err := w.openKeys(args[0])
 			if err != nil {
-				return err
-			}
-			if err := checkRepository(c, args[0]); err != nil {
 				return err
 			}
 			path, err := store.Generate(args[0], scheme.Purpose(purpose), args[1])
@@ -141,11 +140,8 @@ of an encrypted key is HALLMARK_KEY_PASSPHRASE or passphrase_file, and encrypts 
 		Example: "  proxy keys import images cosign.key",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, store, err := w.openKeys()
+			c, store, err := w.openKeys(args[0])
 			if err != nil {
-				return err
-			}
-			if err := checkRepository(c, args[0]); err != nil {
 				return err
 			}
 			in := cmd.InOrStdin()
@@ -187,11 +183,8 @@ named (keys list has the names). With --private it prints the private key, as it
 stored: encrypted if a passphrase is set.`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, store, err := w.openKeys()
+			c, store, err := w.openKeys(args[0])
 			if err != nil {
-				return err
-			}
-			if err := checkRepository(c, args[0]); err != nil {
 				return err
 			}
 			specs := keySpecs(c, args[0])

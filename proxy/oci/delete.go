@@ -233,16 +233,11 @@ func (w *work) deleteBlob(rw http.ResponseWriter, req *http.Request, rt Route) e
 	if len(subjects) == 0 {
 		return w.deleteBundleBlob(rw, req, content)
 	}
-	unlock, err := w.lockAll(ctx, subjects)
+	unlock, err := w.lockUnless(ctx, subjects, func(subject string) error { return w.refuseIfNamed(ctx, subject, rt.Reference) })
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	for _, subject := range subjects {
-		if err := w.refuseIfNamed(ctx, subject, rt.Reference); err != nil {
-			return err
-		}
-	}
 	w.Registry.ServeHTTP(rw, req)
 	return nil
 }

@@ -52,16 +52,23 @@ func (w *work) refuseIfSigns(ctx context.Context, m *manifest.Manifest, gone str
 		return nil, err
 	}
 	subjects = slices.DeleteFunc(subjects, func(s string) bool { return s == gone })
+	return w.lockUnless(ctx, subjects, func(subject string) error {
+		tag, err := manifest.SignatureTag(subject)
+		if err != nil {
+			return err
+		}
+		return w.refuseWhileSigned(ctx, tag, subject, m.Digest)
+	})
+}
+
+// lockUnless takes the locks of the subjects, and gives them back with the first error of refuse.
+func (w *work) lockUnless(ctx context.Context, subjects []string, refuse func(subject string) error) (unlock func(), err error) {
 	unlock, err = w.lockAll(ctx, subjects)
 	if err != nil {
 		return nil, err
 	}
 	for _, subject := range subjects {
-		tag, err := manifest.SignatureTag(subject)
-		if err == nil {
-			err = w.refuseWhileSigned(ctx, tag, subject, m.Digest)
-		}
-		if err != nil {
+		if err := refuse(subject); err != nil {
 			unlock()
 			return nil, err
 		}
@@ -216,23 +223,18 @@ func (w *work) refuseIfLists(ctx context.Context, m *manifest.Manifest) (unlock 
 		}
 		subjects = append(subjects, entry.Subject.Digest)
 	}
-	unlock, err = w.lockAll(ctx, subjects)
-	if err != nil {
-		return nil, err
-	}
-	for _, subject := range subjects {
+	return w.lockUnless(ctx, subjects, func(subject string) error {
 		tag, err := manifest.FallbackTag(subject)
 		if err != nil {
-			continue
+			return nil // no list can be under it
 		}
 		d, err := w.Stat(ctx, w.name, tag)
-		if err == nil && d == m.Digest {
-			err = w.refuseWhileListed(ctx, subject)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && d != m.Digest {
+			return nil
 		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			unlock()
-			return nil, err
+		if err != nil {
+			return err
 		}
-	}
-	return unlock, nil
+		return w.refuseWhileListed(ctx, subject)
+	})
 }
