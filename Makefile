@@ -37,8 +37,8 @@ test-unit: ## Tests without other programs, with the race detector; then each fu
 	go test $(RACE) $(UNIT)
 	integration/fuzz $(FUZZ_SHORT)
 
-test-clients: deps tools ## Tests with real registries and clients; RUN=regexp picks some
-	go test -count=1 -timeout=$(CLIENTS_TIMEOUT) $(if $(RUN),-run='$(RUN)' -v) ./integration/...
+test-clients: deps tools ## Tests with real registries and clients, one package at a time; RUN=regexp picks some
+	go test -count=1 -p=1 -timeout=$(CLIENTS_TIMEOUT) $(if $(RUN),-run='$(RUN)' -v) ./integration/...
 
 lint: ## gofmt, go vet and staticcheck: prints nothing when all is well
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \

@@ -22,6 +22,7 @@ const (
 	killPushes  = 100
 	killPushers = 4
 	killReaders = 2
+	maxKills    = 60 // in each place; the pushes that are left then go on undisturbed
 )
 
 func TestNothingIsVisibleUnsignedWhileTheProxyIsKilled(t *testing.T) {
@@ -52,6 +53,13 @@ func (k *killed) answered(reference, digest string) int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.acknowledged = append(k.acknowledged, acknowledgement{reference, digest})
+	return len(k.acknowledged)
+}
+
+// count returns how many pushes were acknowledged.
+func (k *killed) count() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	return len(k.acknowledged)
 }
 
@@ -110,14 +118,24 @@ func (h *house) push100(t *testing.T, k *killed) {
 		close(pushed)
 	}()
 
-	kills := 0
+	kills, life, acknowledged := 0, time.Duration(1), 0
 	for done := false; !done; {
+		var moment <-chan time.Time // never, once there were enough
+		if kills < maxKills {
+			moment = time.After(life * time.Duration(mathrand.IntN(700)) * time.Millisecond) // the moment is the point
+		}
 		select {
 		case <-pushed:
 			done = true
-		case <-time.After(time.Duration(20+mathrand.IntN(250)) * time.Millisecond): // the moment is the point
+		case <-moment:
 			h.proxy.Restart(t)
 			kills++
+			// On a slow machine a short life gets nothing done: then the next one is longer.
+			if n := k.count(); n == acknowledged {
+				life = min(2*life, 16)
+			} else {
+				life, acknowledged = 1, n
+			}
 		}
 	}
 	cancel()
@@ -172,14 +190,20 @@ func (h *house) pushUntilItIsThere(ctx context.Context, k *killed, n int) error 
 	return put(fmt.Sprintf("index%d", n), ociIndex, index.encode())
 }
 
-// retry asks until somebody answers who is not just being killed. An upstream's own registry is never down, so every
-// other answer counts.
+// retry asks until somebody answers: whoever is just being killed does not. Any answer counts.
 func (h *house) retry(ctx context.Context, ask func() (answer, error)) (w answer, err error) {
-	err = world.Poll(ctx, func(context.Context) error {
-		w, err = ask()
-		return err
-	})
-	return w, err
+	ctx, cancel := context.WithTimeout(ctx, world.Patience)
+	defer cancel()
+	for pause := time.NewTicker(3 * time.Millisecond); ; {
+		if w, err = ask(); err == nil {
+			return w, nil
+		}
+		select {
+		case <-ctx.Done():
+			return w, err
+		case <-pause.C: // the proxy is being started
+		}
+	}
 }
 
 // look reads what is visible once: the tags, and all digests that were ever sent.
