@@ -175,11 +175,12 @@ func (p *push) image(rw http.ResponseWriter) error {
 	return p.answer(rw, rec)
 }
 
-// wantsImageFirst reports whether err is the refusal of a signature by a registry that wants to have the image first.
+// wantsImageFirst reports whether err is the refusal of a signature by a registry that wants to have the image first. A
+// blob that is missing is no reason: whoever may delete blobs would have the order of all pushes changed.
 func (p *push) wantsImageFirst(err error) bool {
 	var a *Answer
 	auto := p.Order == OrderAuto || p.Order == ""
-	return auto && errors.As(err, &a) && a.Status == http.StatusNotFound
+	return auto && errors.As(err, &a) && a.Status == http.StatusNotFound && !errors.Is(err, ErrBlobUnknown)
 }
 
 // storeThenSign is the other order: the manifest by digest, its signature, then the tag. If signing fails, or the answer
