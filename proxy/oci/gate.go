@@ -10,7 +10,8 @@ import (
 type gate struct {
 	mu     sync.Mutex
 	closed bool
-	inside sync.WaitGroup
+	inside int           // writers; no WaitGroup, which must not fill again while somebody who gave up still waits
+	empty  chan struct{} // closed when the last writer leaves; nil: nobody waits for that
 }
 
 // enter lets a writer in; it calls leave when it is done. A closed gate is an *Error: 503 with Retry-After.
@@ -24,34 +25,50 @@ func (g *gate) enter() (leave func(), err error) {
 			Header:  http.Header{"Retry-After": {"5"}},
 		}
 	}
-	g.inside.Add(1)
-	return g.inside.Done, nil
+	g.inside++
+	return g.leave, nil
+}
+
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.inside--; g.inside == 0 && g.empty != nil {
+		close(g.empty)
+		g.empty = nil
+	}
 }
 
 // close keeps new writers out and waits until those inside have left, or ctx ends. It returns the function that opens
 // the gate again, or an error if it is closed already or ctx has ended; then it is as it was.
 func (g *gate) close(ctx context.Context) (open func(), err error) {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	if g.closed {
-		g.mu.Unlock()
 		return nil, errorf(http.StatusConflict, CodeUnavailable, "a garbage collection is running already")
 	}
 	g.closed = true
-	g.mu.Unlock()
-	open = func() {
+	if g.inside > 0 {
+		empty := make(chan struct{})
+		g.empty = empty
+		g.mu.Unlock()
+		select {
+		case <-empty:
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
 		g.mu.Lock()
-		defer g.mu.Unlock()
-		g.closed = false
 	}
-	empty := make(chan struct{})
-	go func() { g.inside.Wait(); close(empty) }()
-	select {
-	case <-empty:
-		return open, nil
-	case <-ctx.Done():
-		open()
-		return nil, context.Cause(ctx)
+	if err != nil {
+		g.closed, g.empty = false, nil
+		return nil, err
 	}
+	return g.open, nil
+}
+
+func (g *gate) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = false
 }
 
 // Pause keeps writers out until the returned function is called: they are answered 503 with Retry-After. It returns once
