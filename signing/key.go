@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"hallmark/signing/internal/openpgp"
 	"hallmark/signing/scheme"
 )
 
@@ -14,14 +15,17 @@ import (
 // the methods of its [Ring], which build the message themselves.
 // It is immutable and safe for concurrent use if its signer is; those of the
 // standard library are.
+//
+// It is either a bare key, or a key of OpenPGP.
 type Key struct {
 	name    string
 	purpose scheme.Purpose
-	signer  crypto.Signer
 	public  PublicKey
+	signer  crypto.Signer   // nil for a key of OpenPGP
+	openpgp *openpgp.Secret // nil for a bare key
 }
 
-// NewKey returns a key that signs with s. The name is for people: it stands in
+// NewKey returns a bare key that signs with s; see also [NewOpenPGPKey]. The name is for people: it stands in
 // errors and lists.
 //
 // s is called with a nil source of randomness: the signers of crypto/ecdsa,
@@ -55,7 +59,7 @@ func (k *Key) Purpose() scheme.Purpose { return k.purpose }
 // Public returns the public half of the key.
 func (k *Key) Public() PublicKey { return k.public }
 
-// sign returns a signature that [PublicKey.Verify] accepts. For keys of the
+// sign returns a signature of a bare key that [PublicKey.Verify] accepts. For keys of the
 // standard library it is the same every time: ECDSA nonces are derived from
 // key and message (RFC 6979), so that signing an image again, here or on
 // another machine, makes the same bytes.
@@ -63,6 +67,9 @@ func (k *Key) Public() PublicKey { return k.public }
 // It is not exported, and its callers build the message from typed fields:
 // whoever could choose the message could have anything signed.
 func (k *Key) sign(message []byte) ([]byte, error) {
+	if k.signer == nil {
+		return nil, fmt.Errorf("key %q: %w", k.name, errors.ErrUnsupported)
+	}
 	var sig []byte
 	var err error
 	if k.public.Kind() == "ed25519" {

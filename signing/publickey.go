@@ -18,6 +18,8 @@ import (
 	"strings"
 
 	"hallmark/signing/internal/algorithm"
+	"hallmark/signing/internal/openpgp"
+	"hallmark/signing/scheme"
 )
 
 // ErrSignature says that a signature is not one of this key over this message.
@@ -31,15 +33,18 @@ const (
 	maxPublicKey = 16 << 10
 )
 
-// A PublicKey verifies signatures. It is immutable and safe for concurrent
-// use. The zero value is invalid; it verifies nothing.
+// A PublicKey verifies signatures: a bare key or a key of OpenPGP. It is
+// immutable and safe for concurrent use. The zero value is invalid; it verifies
+// nothing.
 type PublicKey struct {
-	key  crypto.PublicKey
+	key  crypto.PublicKey // nil for a key of OpenPGP
 	kind string
-	spki string // DER
+	spki string // DER, of the key that signs
+
+	certificate *openpgp.Certificate // nil for a bare key
 }
 
-// ParsePublicKey reads a PEM file that holds one public key in PKIX form
+// ParsePublicKey reads a bare key: a PEM file that holds one public key in PKIX form
 // ("PUBLIC KEY", RFC 7468 section 13), as cosign writes it.
 // The error for a key that cannot be used is an [*UnsupportedKeyError].
 func ParsePublicKey(data []byte) (PublicKey, error) {
@@ -73,7 +78,7 @@ func ParsePublicKey(data []byte) (PublicKey, error) {
 	return NewPublicKey(key)
 }
 
-// NewPublicKey returns the PublicKey of an [*ecdsa.PublicKey], an
+// NewPublicKey returns the bare PublicKey of an [*ecdsa.PublicKey], an
 // [*rsa.PublicKey] or an [ed25519.PublicKey], and keeps no reference to it.
 // The error for a key that cannot be used is an [*UnsupportedKeyError].
 func NewPublicKey(key crypto.PublicKey) (PublicKey, error) {
@@ -93,29 +98,60 @@ func NewPublicKey(key crypto.PublicKey) (PublicKey, error) {
 	return PublicKey{key: parsed, kind: kind, spki: string(der)}, nil
 }
 
-// PEM returns the key in PKIX form ("PUBLIC KEY"), as cosign and openssl read
-// it.
-func (k PublicKey) PEM() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: []byte(k.spki)})
+// Family returns the family of the key; see [scheme.Family].
+func (k PublicKey) Family() scheme.Family {
+	switch {
+	case k.certificate != nil:
+		return scheme.OpenPGP
+	case strings.HasPrefix(k.kind, "rsa"):
+		return scheme.RSA
+	case k.kind == "ed25519":
+		return scheme.Ed25519
+	case k.kind != "":
+		return scheme.ECDSA
+	}
+	return ""
 }
 
-// Fingerprint returns "sha256:" and the SHA-256 of the key's DER-encoded
-// SubjectPublicKeyInfo in hex. Keys are equal if and only if their
-// fingerprints are.
+// Kind returns "p224", "p256", "p384", "p521", "ed25519", or "rsa" and the
+// number of bits of the modulus. For a key of OpenPGP it is the kind of the key
+// or subkey that signs.
+func (k PublicKey) Kind() string { return k.kind }
+
+// Fingerprint returns what people compare. For a bare key it is [PublicKey.ID];
+// for a key of OpenPGP it is the fingerprint of the primary key (version 4, RFC
+// 9580 section 5.5.4.2), 40 upper-case hex digits.
 func (k PublicKey) Fingerprint() string {
+	if k.certificate != nil {
+		return k.certificate.Fingerprint()
+	}
+	return k.ID()
+}
+
+// ID returns what logs keep of every key: "sha256:" and the SHA-256 in hex of
+// the DER-encoded SubjectPublicKeyInfo of the key that signs, which for a key
+// of OpenPGP may be a subkey. Bare keys are equal if and only if their IDs are.
+func (k PublicKey) ID() string {
 	sum := sha256.Sum256([]byte(k.spki))
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// Kind returns "p224", "p256", "p384", "p521", "ed25519", or "rsa" and the
-// number of bits of the modulus.
-func (k PublicKey) Kind() string { return k.kind }
+// PEM returns a bare key in PKIX form ("PUBLIC KEY"), as cosign, openssl and
+// apk read it, and nil for a key of OpenPGP.
+func (k PublicKey) PEM() []byte {
+	if k.certificate != nil {
+		return nil
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: []byte(k.spki)})
+}
 
-// Equal reports whether both are the same key.
-func (k PublicKey) Equal(other PublicKey) bool { return k.spki == other.spki }
+// Equal reports whether both are the same key, of the same family.
+func (k PublicKey) Equal(other PublicKey) bool {
+	return k.spki == other.spki && k.Fingerprint() == other.Fingerprint()
+}
 
-// Verify returns nil if sig is the key's signature over message, else an error
-// that wraps [ErrSignature].
+// Verify returns nil if sig is the bare key's signature over message, else an
+// error that wraps [ErrSignature]. Keys of OpenPGP verify by [VerifyOpenPGP].
 //
 // ECDSA signatures are in ASN.1 form, those of RSA are PKCS #1 v1.5; both are
 // over the message's SHA-256, whatever the curve or the size, since that is

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +23,12 @@ func keysCommand(w *world) *cobra.Command {
 		Long: `Every repository has a key ring of its own, and a key in it has one purpose. Keys that
 are generated or imported lie under keys/ in the data folder; the section keys: of the
 configuration says which of them sign. Set HALLMARK_KEY_PASSPHRASE, or passphrase_file,
-to have them stored encrypted.`,
+to have them stored encrypted.
+
+The purposes are image (container images), index (the index of a package repository),
+package (signatures in packages) and file (F.asc and F.sigstore.json beside each file).
+Keys for the last three have a scheme: openpgp (apt, dnf, zypper, pacman, F.asc), rsa
+(apk) or ecdsa (F.sigstore.json).`,
 	}
 	cmd.AddCommand(keysListCommand(w), keysGenerateCommand(w), keysImportCommand(w), keysExportCommand(w))
 	return cmd
@@ -32,8 +39,11 @@ type listedKey struct {
 	Repository  string         `json:"repository"`
 	Name        string         `json:"name"`
 	Purpose     scheme.Purpose `json:"purpose"`
+	Scheme      scheme.Family  `json:"scheme"`
 	Kind        string         `json:"kind"`
 	Fingerprint string         `json:"fingerprint"`
+	UID         string         `json:"uid,omitempty"`
+	Expires     *time.Time     `json:"expires,omitempty"` // nil: never
 	Path        string         `json:"path"`
 }
 
@@ -44,7 +54,14 @@ func listKeys(store *keys.Store, c *config.Config, repo string) ([]listedKey, er
 	}
 	var list []listedKey
 	for _, p := range public {
-		list = append(list, listedKey{repo, p.Name, p.Purpose, p.Key.Kind(), p.Key.Fingerprint(), p.Path})
+		k := listedKey{
+			Repository: repo, Name: p.Name, Purpose: p.Purpose, Scheme: p.Key.Family(), Kind: p.Key.Kind(),
+			Fingerprint: p.Key.Fingerprint(), UID: p.Key.UserID(), Path: p.Path,
+		}
+		if end := p.Key.Expires(); !end.IsZero() {
+			k.Expires = &end
+		}
+		list = append(list, k)
 	}
 	return list, nil
 }
@@ -91,9 +108,13 @@ func keysListCommand(w *world) *cobra.Command {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(all)
 			}
 			tw := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-			fmt.Fprintln(tw, "REPOSITORY\tPURPOSE\tKIND\tFINGERPRINT\tFILE")
+			fmt.Fprintln(tw, "REPOSITORY\tPURPOSE\tSCHEME\tKIND\tFINGERPRINT\tEXPIRES\tFILE")
 			for _, k := range all {
-				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", k.Repository, k.Purpose, k.Kind, k.Fingerprint, k.Path)
+				expires := "never"
+				if k.Expires != nil {
+					expires = k.Expires.Format(time.DateOnly)
+				}
+				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.Repository, k.Purpose, k.Scheme, k.Kind, k.Fingerprint, expires, k.Path)
 			}
 			return tw.Flush()
 		},
@@ -103,45 +124,82 @@ func keysListCommand(w *world) *cobra.Command {
 }
 
 func keysGenerateCommand(w *world) *cobra.Command {
-	var purpose string
+	var spec keys.Spec
 	cmd := &cobra.Command{
 		Use:   "generate REPOSITORY KIND",
 		Short: "Generate one more key",
-		Long: `Generate makes a key of a kind (p224, p256, p384, p521, rsa2048, rsa3072, rsa4096,
-ed25519) beside those that are there, and prints what to write under keys: in the
-configuration to let it sign. Two keys of a purpose both sign, so that clients can move
-from one to the other.`,
-		Example: "  proxy keys generate images p384",
-		Args:    cobra.ExactArgs(2),
+		Long: `Generate makes a key of a kind beside those that are there, and prints what to write
+under keys: in the configuration to let it sign. Two keys of a purpose both sign, so that
+clients can move from one to the other.
+
+The kinds are p224, p256, p384, p521, rsa2048, rsa3072, rsa4096 and ed25519 for images,
+all of them but p224 with --scheme openpgp, p256, p384 and p521 with --scheme ecdsa, and
+those of RSA with --scheme rsa. OpenPGP keys are of version 4 and do not expire; an
+ed25519 one is of algorithm 22, EdDSA, which today's clients take.`,
+		Example: `  proxy keys generate images p384
+  proxy keys generate debian rsa4096 --purpose index --scheme openpgp --uid "Example packages"`,
+		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			_, store, err := w.openKeys(args[0])
+			c, store, err := w.openKeys(args[0])
 			if err != nil {
 				return err
 			}
-			path, err := store.Generate(args[0], scheme.Purpose(purpose), args[1])
+			if err := checkPurpose(c, args[0], &spec); err != nil {
+				return err
+			}
+			spec.Generate = args[1]
+			made, err := store.Generate(args[0], spec)
 			if err != nil {
 				return err
 			}
-			return tellKey(cmd.OutOrStdout(), args[0], purpose, path)
+			return tellKey(cmd.OutOrStdout(), args[0], made)
 		},
 	}
-	cmd.Flags().StringVar(&purpose, "purpose", string(scheme.Image), "what the key signs")
+	purposeFlag(cmd, &spec.Purpose)
+	cmd.Flags().StringVar(&spec.Scheme, "scheme", "", "the family of a key for packages: openpgp, rsa or ecdsa")
+	cmd.Flags().StringVar(&spec.UID, "uid", "", "the user ID of an OpenPGP key (default \"Hallmark REPOSITORY\")")
 	return cmd
 }
 
+func purposeFlag(cmd *cobra.Command, p *scheme.Purpose) {
+	cmd.Flags().StringVar((*string)(p), "purpose", "", "what the key signs: image, index, package or file (default image where that is all)")
+}
+
+// checkPurpose fills in the purpose where a repository has but one, and asks for what only the user can know.
+func checkPurpose(c *config.Config, repo string, spec *keys.Spec) error {
+	images := c.Repositories[repo].Format == config.FormatOCI
+	switch {
+	case spec.Purpose == "" && images:
+		spec.Purpose = scheme.Image
+	case spec.Purpose == "":
+		return fmt.Errorf("say what the key of %s is for: --purpose index, package or file", repo)
+	}
+	if spec.Scheme == "" && (spec.Purpose == scheme.Index || spec.Purpose == scheme.Package || spec.Purpose == scheme.File) {
+		return fmt.Errorf("say what kind of signatures a key of purpose %s makes: --scheme openpgp, rsa or ecdsa", spec.Purpose)
+	}
+	return nil
+}
+
 func keysImportCommand(w *world) *cobra.Command {
-	var purpose string
+	var purpose scheme.Purpose
 	cmd := &cobra.Command{
 		Use:   "import REPOSITORY FILE",
 		Short: "Bring a private key along",
 		Long: `Import copies a private key into the data folder: cosign's encrypted cosign.key,
-PKCS #8 (encrypted too), SEC 1 or PKCS #1, in PEM; - reads standard input. The passphrase
+PKCS #8 (encrypted too), SEC 1 or PKCS #1, in PEM, or what gpg --export-secret-keys and
+--export-secret-subkeys write, armored or not; - reads standard input. The passphrase
 of an encrypted key is HALLMARK_KEY_PASSPHRASE or passphrase_file, and encrypts the copy.`,
-		Example: "  proxy keys import images cosign.key",
-		Args:    cobra.ExactArgs(2),
+		Example: `  proxy keys import images cosign.key
+  gpg --export-secret-keys 0123456789ABCDEF | proxy keys import debian - --purpose index`,
+		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, store, err := w.openKeys(args[0])
 			if err != nil {
+				return err
+			}
+			// What kind of signatures it makes, the key says itself.
+			spec := keys.Spec{Purpose: purpose, Scheme: "any"}
+			if err := checkPurpose(c, args[0], &spec); err != nil {
 				return err
 			}
 			in := cmd.InOrStdin()
@@ -157,19 +215,24 @@ of an encrypted key is HALLMARK_KEY_PASSPHRASE or passphrase_file, and encrypts 
 			if err != nil {
 				return err
 			}
-			path, err := store.Import(args[0], scheme.Purpose(purpose), in, passphrase)
+			made, err := store.Import(args[0], spec.Purpose, in, passphrase)
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[1], err)
 			}
-			return tellKey(cmd.OutOrStdout(), args[0], purpose, path)
+			return tellKey(cmd.OutOrStdout(), args[0], made)
 		},
 	}
-	cmd.Flags().StringVar(&purpose, "purpose", string(scheme.Image), "what the key signs")
+	purposeFlag(cmd, &purpose)
 	return cmd
 }
 
-func tellKey(w io.Writer, repo, purpose, path string) error {
-	_, err := fmt.Fprintf(w, "The key is in %s. To let it sign, write in the configuration, and start the server again:\n\nkeys:\n  %s:\n    - {purpose: %s, key: \"file:%s\"}\n", path, repo, purpose, path)
+func tellKey(w io.Writer, repo string, spec keys.Spec) error {
+	family := ""
+	if spec.Scheme != "" {
+		family = "scheme: " + spec.Scheme + ", "
+	}
+	_, err := fmt.Fprintf(w, "The key is in %s. To let it sign, write in the configuration, and start the server again:\n\nkeys:\n  %s:\n    - {purpose: %s, %skey: \"%s\"}\n",
+		strings.TrimPrefix(spec.Key, "file:"), repo, spec.Purpose, family, spec.Key)
 	return err
 }
 
@@ -178,9 +241,10 @@ func keysExportCommand(w *world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export REPOSITORY [KEY]",
 		Short: "Print a public key, for whoever verifies",
-		Long: `Export prints the public half of a key of the repository in PEM, the newest if none is
-named (keys list has the names). With --private it prints the private key, as it is
-stored: encrypted if a passphrase is set.`,
+		Long: `Export prints the public half of a key of the repository in PEM, or in armor if it is of
+OpenPGP; the newest if none is named (keys list --json has the names). With --private it
+prints the private key, as it is stored: encrypted if a passphrase is set. gpg --import
+reads it.`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, store, err := w.openKeys(args[0])

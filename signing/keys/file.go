@@ -7,9 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"hallmark/signing/internal/openpgp"
 )
 
-// readFile reads a file of at most maxFile bytes and returns its permissions.
+// readFile reads a file and returns its permissions. Of one that is longer than
+// any key, it returns enough to tell.
 func readFile(path string) ([]byte, fs.FileMode, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -23,8 +26,7 @@ func readFile(path string) ([]byte, fs.FileMode, error) {
 	if info.IsDir() {
 		return nil, 0, fmt.Errorf("%s is a folder; a key file is expected", path)
 	}
-	// One byte more, so that Parse sees that the file is too long.
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	data, err := io.ReadAll(io.LimitReader(f, openpgp.MaxKey+1))
 	return data, info.Mode().Perm(), err
 }
 

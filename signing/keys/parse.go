@@ -33,6 +33,9 @@ const (
 	typeCosign         = "ENCRYPTED COSIGN PRIVATE KEY" // cosign before 2.0
 )
 
+// armorPGP begins the armor of OpenPGP.
+const armorPGP = "-----BEGIN PGP "
+
 const knownForms = "the forms that can be read are cosign's encrypted keys, PKCS #8, SEC 1 and PKCS #1, in PEM"
 
 // A PassphraseError says that a private key is encrypted and that the
@@ -103,8 +106,8 @@ func decodePEM(data []byte) (*pem.Block, error) {
 		return nil, fmt.Errorf("longer than %d bytes: no key file", maxFile)
 	}
 	// The checksum line of OpenPGP's armor keeps it from being PEM.
-	if bytes.Contains(data, []byte("-----BEGIN PGP ")) {
-		return nil, errors.New("this is a key of OpenPGP; " + knownForms)
+	if bytes.Contains(data, []byte(armorPGP)) {
+		return nil, errors.New("this is a key of OpenPGP, which signs packages, indexes and files with scheme: openpgp; " + knownForms)
 	}
 	block, rest := pem.Decode(data)
 	for block != nil && strings.HasSuffix(block.Type, " PARAMETERS") {

@@ -40,6 +40,9 @@ func mustRing(t *testing.T, s *Store, specs []Spec) (*signing.Ring, []string) {
 	return ring, generated
 }
 
+// publicHalf returns the path of the public half of a bare key.
+func publicHalf(path string) string { return strings.TrimSuffix(path, ".key") + ".pub" }
+
 func fingerprint(r *signing.Ring) string {
 	var all []string
 	for _, k := range r.All() {
@@ -181,7 +184,7 @@ func TestAKeyThatItsGroupMayReadIsAccepted(t *testing.T) {
 func TestACrashBetweenTheTwoFilesIsMended(t *testing.T) {
 	dir := t.TempDir()
 	ring, generated := mustRing(t, Open(dir, nil), image256)
-	if err := os.Remove(publicPath(generated[0])); err != nil {
+	if err := os.Remove(publicHalf(generated[0])); err != nil {
 		t.Fatal(err)
 	}
 	list, err := Open(dir, nil).Public("images", image256)
@@ -192,7 +195,7 @@ func TestACrashBetweenTheTwoFilesIsMended(t *testing.T) {
 	if fingerprint(again) != fingerprint(ring) {
 		t.Error("another key")
 	}
-	if _, err := os.Stat(publicPath(generated[0])); err != nil {
+	if _, err := os.Stat(publicHalf(generated[0])); err != nil {
 		t.Error(err)
 	}
 }
@@ -204,7 +207,7 @@ func TestALostPrivateKeyIsNotReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err := Open(dir, nil).Ring("images", image256)
-	wantError(t, err, `"images"`, generated[0], "restore it", publicPath(generated[0]))
+	wantError(t, err, `"images"`, generated[0], "restore it", publicHalf(generated[0]))
 }
 
 func TestAFileOfAnotherKeyIsRefused(t *testing.T) {

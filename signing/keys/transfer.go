@@ -10,91 +10,108 @@ import (
 	"slices"
 	"strings"
 
-	"hallmark/signing"
+	"hallmark/signing/internal/openpgp"
 	"hallmark/signing/scheme"
 )
 
-// Generate makes one more key for a repository, whatever keys it has, and
-// returns the path of its file. Once it returns, the key is durable. It is in
-// use from the next start on, if the configuration lists as many keys of its
-// purpose and kind.
-func (s *Store) Generate(repository string, p scheme.Purpose, kind string) (path string, err error) {
-	if err := (Spec{Purpose: p, Generate: kind}).check(); err != nil {
-		return "", err
+// Generate makes one more key for a repository, whatever keys it has, of the
+// purpose, scheme, kind and user ID of spec. It returns the spec that lets the
+// key sign wherever it stands among others. Once it returns, the key is durable.
+func (s *Store) Generate(repository string, spec Spec) (Spec, error) {
+	if err := spec.check(); err != nil {
+		return Spec{}, err
+	}
+	if spec.Generate == "" {
+		return Spec{}, errors.New("a kind of key to generate is missing")
 	}
 	dir, err := s.folder(repository)
 	if err != nil {
-		return "", err
+		return Spec{}, err
 	}
-	signer, err := generate(kind)
+	e := spec.entry(repository)
+	p, err := generatePrivate(e, s.now())
 	if err != nil {
-		return "", err
+		return Spec{}, err
 	}
-	public, err := signing.NewPublicKey(signer.Public())
+	public, err := p.public()
 	if err != nil {
-		return "", err
+		return Spec{}, err
 	}
 	for n := 1; ; n++ {
-		path := filepath.Join(dir, numbered(string(p)+"-"+kind, n)+".key")
+		e.path = filepath.Join(dir, numbered(e.stem(), n)+".key")
 		// The place of a lost key stays empty, so that it can be restored.
-		if _, err := os.Stat(publicPath(path)); err == nil {
+		if _, err := os.Stat(e.publicPath()); err == nil {
 			continue
 		}
-		err := s.createPrivate(path, signer)
+		err := s.createPrivate(e.path, p)
 		if errors.Is(err, fs.ErrExist) {
 			continue
 		}
 		if err == nil {
-			err = createPublic(path, public)
+			err = s.createPublic(e, public)
 		}
-		return path, err
+		return Spec{Purpose: spec.Purpose, Scheme: spec.Scheme, Key: "file:" + e.path}, err
 	}
 }
 
-// Import stores a private key that [Parse] can read, and returns the path of
-// its file: it takes the place of a key that "generate:" and its kind would
-// make. The passphrase opens what r holds; the file is encrypted with the
-// store's own. Once Import returns, the key is durable.
+// Import stores a private key that [Parse] or [ParseOpenPGP] can read, and
+// returns the spec that lets it sign. Its file takes the place of a key that
+// "generate:" and its kind would make. The passphrase opens what r holds; the
+// file is encrypted with the store's own. Once Import returns, the key is
+// durable.
 //
 // It overwrites nothing: the error wraps [fs.ErrExist] if the repository has a
 // key of this purpose and kind.
-func (s *Store) Import(repository string, p scheme.Purpose, r io.Reader, passphrase []byte) (path string, err error) {
+func (s *Store) Import(repository string, p scheme.Purpose, r io.Reader, passphrase []byte) (Spec, error) {
 	if !p.Valid() {
-		return "", fmt.Errorf("unknown purpose %q", p)
+		return Spec{}, fmt.Errorf("unknown purpose %q", p)
 	}
 	dir, err := s.folder(repository)
 	if err != nil {
-		return "", err
+		return Spec{}, err
 	}
-	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
+	data, err := io.ReadAll(io.LimitReader(r, openpgp.MaxKey+1))
 	if err != nil {
-		return "", err
+		return Spec{}, err
 	}
-	signer, err := Parse(data, passphrase)
+	e := entry{repository: repository, purpose: p}
+	if isOpenPGP(data) && inPackages(p) {
+		e.family = scheme.OpenPGP
+	}
+	key, err := parse(e.family, data, passphrase, s.now())
 	if err != nil {
-		return "", err
+		return Spec{}, err
 	}
-	public, err := signing.NewPublicKey(signer.Public())
+	public, err := key.public()
 	if err != nil {
-		return "", err
+		return Spec{}, err
 	}
-	path = filepath.Join(dir, string(p)+"-"+public.Kind()+".key")
-	if _, err := os.Stat(path); err == nil {
-		return "", fmt.Errorf("repository %q: key %s: %w", repository, path, fs.ErrExist)
+	// What cannot sign should not come in, either.
+	if _, err := key.key(entry{name: public.Fingerprint(), purpose: p}, s.now()); err != nil {
+		return Spec{}, err
+	}
+	e.generate = public.Kind()
+	e.path = filepath.Join(dir, e.stem()+".key")
+	if _, err := os.Stat(e.path); err == nil {
+		return Spec{}, fmt.Errorf("repository %q: key %s: %w", repository, e.path, fs.ErrExist)
 	}
 	// Where the private half was lost, this may be the key that comes back,
 	// and no other.
-	if err := checkPublic(path, public); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", err
+	if err := s.checkPublic(e, public); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Spec{}, err
 	}
-	if err := s.createPrivate(path, signer); err != nil {
-		return "", err
+	if err := s.createPrivate(e.path, key); err != nil {
+		return Spec{}, err
 	}
-	return path, createPublic(path, public)
+	spec := Spec{Purpose: p, Key: "file:" + e.path}
+	if f := public.Family(); inPackages(p) && f != scheme.Ed25519 { // no scheme of packages is for bare Ed25519
+		spec.Scheme = string(f)
+	}
+	return spec, s.createPublic(e, public)
 }
 
 // ExportPublic returns the public half of the key of that name (see
-// [Public.Name]) in PEM form. The error wraps [fs.ErrNotExist] if no key in
+// [Public.Name]), in PEM form or, for a key of OpenPGP, in armor. The error wraps [fs.ErrNotExist] if no key in
 // specs has the name.
 func (s *Store) ExportPublic(repository string, specs []Spec, name string) ([]byte, error) {
 	e, err := s.find(repository, specs, name)
@@ -105,23 +122,22 @@ func (s *Store) ExportPublic(repository string, specs []Spec, name string) ([]by
 	if err != nil {
 		return nil, e.error(err)
 	}
-	return public.PEM(), nil
+	return encodePublic(public), nil
 }
 
-// ExportPrivate returns the private key of that name in PEM form: encrypted as
-// cosign does if the store has a passphrase, otherwise in plain PKCS #8.
-// The error wraps [fs.ErrNotExist] if no key in specs has the name, or if it is
+// ExportPrivate returns the private key of that name as [Open] says that keys
+// are stored: encrypted if the store has a passphrase. The error wraps [fs.ErrNotExist] if no key in specs has the name, or if it is
 // not there; none is generated.
 func (s *Store) ExportPrivate(repository string, specs []Spec, name string) ([]byte, error) {
 	e, err := s.find(repository, specs, name)
 	if err != nil {
 		return nil, err
 	}
-	signer, err := s.load(e.path)
+	p, err := s.load(e)
 	if err != nil {
 		return nil, e.error(err)
 	}
-	return encode(signer, s.passphrase)
+	return p.encode(s.passphrase)
 }
 
 func (s *Store) find(repository string, specs []Spec, name string) (entry, error) {

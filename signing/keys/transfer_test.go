@@ -15,12 +15,12 @@ func TestImportedKeysTakeThePlaceOfGeneratedOnes(t *testing.T) {
 	for _, secret := range [][]byte{nil, []byte("the store's own")} {
 		dir := t.TempDir()
 		s := Open(dir, secret)
-		path, err := s.Import("images", scheme.Image, bytes.NewReader(read(t, "encrypted-p256.key")), passphrase)
+		spec, err := s.Import("images", scheme.Image, bytes.NewReader(read(t, "encrypted-p256.key")), passphrase)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := filepath.Join(dir, "images", "image-p256.key"); path != want {
-			t.Errorf("path %q, want %q", path, want)
+		if want := (Spec{Purpose: scheme.Image, Key: "file:" + filepath.Join(dir, "images", "image-p256.key")}); spec != want {
+			t.Errorf("got %+v, want %+v", spec, want)
 		}
 		_, generated := mustRing(t, s, image256)
 		if len(generated) != 0 {
@@ -116,11 +116,11 @@ func TestGenerateMakesOneMore(t *testing.T) {
 	specs := image256
 	var names []string
 	for range 3 {
-		path, err := s.Generate("images", scheme.Image, "p256")
+		spec, err := s.Generate("images", specs[0])
 		if err != nil {
 			t.Fatal(err)
 		}
-		names = append(names, filepath.Base(path))
+		names = append(names, filepath.Base(spec.Key))
 	}
 	if names[0] != "image-p256.key" || names[1] != "image-p256-2.key" || names[2] != "image-p256-3.key" {
 		t.Errorf("files %q", names)
@@ -129,7 +129,7 @@ func TestGenerateMakesOneMore(t *testing.T) {
 	if len(generated) != 0 || len(ring.All()) != 3 {
 		t.Errorf("%d keys, generated %q", len(ring.All()), generated)
 	}
-	_, err := s.Generate("images", scheme.Image, "p192")
+	_, err := s.Generate("images", Spec{Purpose: scheme.Image, Generate: "p192"})
 	wantError(t, err, "p192", "p256")
 }
 
