@@ -38,8 +38,11 @@ type Ledger struct {
 	write *sql.DB // one connection, used by the writer alone
 	read  *sql.DB // connections that cannot write
 
-	last, insert, void, note *sql.Stmt // on write
-	signed, hasReferrer      *sql.Stmt // on read
+	last, insert, void, note *sql.Stmt            // on write
+	commits                  map[string]*sql.Stmt // on write, by their text
+	signed, hasReferrer      *sql.Stmt            // on read, as are all below
+
+	head, packageAt, packageIn, packagesFrom, fileAt, filesFrom, object, state, scan *sql.Stmt
 
 	queue   chan *change  // unbuffered: what is in it has been taken by the writer
 	closing chan struct{} // closed by Close
@@ -137,9 +140,25 @@ func (l *Ledger) prepare(ctx context.Context) error {
 		{&l.note, l.write, insertReferrer},
 		{&l.signed, l.read, isSigned},
 		{&l.hasReferrer, l.read, isReferred},
+		{&l.head, l.read, selectHead},
+		{&l.packageAt, l.read, packageAt},
+		{&l.packageIn, l.read, packageIn},
+		{&l.packagesFrom, l.read, packagesFrom},
+		{&l.fileAt, l.read, fileAt},
+		{&l.filesFrom, l.read, filesFrom},
+		{&l.object, l.read, selectObject},
+		{&l.state, l.read, selectState},
+		{&l.scan, l.read, scanState},
 	} {
 		var err error
 		if *s.stmt, err = s.db.PrepareContext(ctx, s.text); err != nil {
+			return err
+		}
+	}
+	l.commits = make(map[string]*sql.Stmt)
+	for _, text := range commitStatements() {
+		var err error
+		if l.commits[text], err = l.write.PrepareContext(ctx, text); err != nil {
 			return err
 		}
 	}

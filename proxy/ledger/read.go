@@ -12,14 +12,25 @@ const (
 		WHERE repository = $1 AND name = $2 AND subject = $3)`
 	selectSignatures = `SELECT id, time, repository, name, digest, scheme, key, pusher, request, message, value, state, leaf
 		FROM signatures WHERE repository = $1 AND name = $2 AND digest = $3 ORDER BY id`
+	selectSignaturesAt = `SELECT id, time, repository, name, digest, scheme, key, pusher, request, message, value, state, leaf
+		FROM signatures WHERE repository = $1 AND name = $2 ORDER BY id DESC LIMIT $3`
 	countSignatures = `SELECT state, COUNT(*) FROM signatures WHERE repository = $1 GROUP BY state`
 )
 
 // Signatures returns the signatures that were made of a digest under a name, the void ones too, oldest first. Where
 // there are none, it returns none and no error.
 func (l *Ledger) Signatures(ctx context.Context, repository, name, digest string) ([]Signature, error) {
+	return l.readSignatures(ctx, selectSignatures, repository, name, digest)
+}
+
+// SignaturesAt returns the newest signatures of whatever had a name, the void ones too, at most limit, newest first.
+func (l *Ledger) SignaturesAt(ctx context.Context, repository, name string, limit int) ([]Signature, error) {
+	return l.readSignatures(ctx, selectSignaturesAt, repository, name, limit)
+}
+
+func (l *Ledger) readSignatures(ctx context.Context, query string, args ...any) ([]Signature, error) {
 	const what = "read signatures"
-	rows, err := l.read.QueryContext(ctx, selectSignatures, repository, name, digest)
+	rows, err := l.read.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, l.failRead(what, err)
 	}

@@ -28,6 +28,23 @@ func (l *Ledger) Append(ctx context.Context, rows ...Signature) ([]int64, error)
 	if len(rows) == 0 {
 		return nil, nil
 	}
+	leaves, err := makeLeaves(rows)
+	if err != nil {
+		return nil, err
+	}
+	var ids []int64
+	err = l.do(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
+		ids, err = l.insertSignatures(ctx, tx, rows, leaves)
+		return err
+	})
+	if err != nil {
+		return nil, l.fail("record a signature", err)
+	}
+	return ids, nil
+}
+
+// makeLeaves checks rows and returns the leaf of each.
+func makeLeaves(rows []Signature) ([][]byte, error) {
 	leaves := make([][]byte, len(rows))
 	for i := range rows {
 		s := &rows[i]
@@ -39,24 +56,26 @@ func (l *Ledger) Append(ctx context.Context, rows ...Signature) ([]int64, error)
 			return nil, fmt.Errorf("record the signature of %s/%s@%s: %w", s.Repository, s.Name, s.Digest, err)
 		}
 	}
-	ids := make([]int64, len(rows))
-	err := l.do(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		var last int64
-		if err := tx.StmtContext(ctx, l.last).QueryRowContext(ctx).Scan(&last); err != nil {
-			return err
+	return leaves, nil
+}
+
+// insertSignatures adds rows at the end of the log.
+func (l *Ledger) insertSignatures(ctx context.Context, tx *sql.Tx, rows []Signature, leaves [][]byte) (ids []int64, err error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	var last int64
+	if err := tx.StmtContext(ctx, l.last).QueryRowContext(ctx).Scan(&last); err != nil {
+		return nil, err
+	}
+	insert := tx.StmtContext(ctx, l.insert)
+	ids = make([]int64, len(rows))
+	for i, s := range rows {
+		ids[i] = last + 1 + int64(i)
+		if _, err := insert.ExecContext(ctx, ids[i], s.Time.UnixMicro(), s.Repository, s.Name, s.Digest, s.Scheme, s.Key,
+			s.By, s.Request, s.Message, s.Value, string(Made), string(leaves[i])); err != nil {
+			return nil, err
 		}
-		insert := tx.StmtContext(ctx, l.insert)
-		for i, s := range rows {
-			ids[i] = last + 1 + int64(i)
-			if _, err := insert.ExecContext(ctx, ids[i], s.Time.UnixMicro(), s.Repository, s.Name, s.Digest, s.Scheme, s.Key,
-				s.By, s.Request, s.Message, s.Value, string(Made), string(leaves[i])); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, l.fail("record a signature", err)
 	}
 	return ids, nil
 }
