@@ -1,0 +1,46 @@
+// Package formats is the table of formats. Only the program that wires all together imports it.
+package formats
+
+import (
+	"fmt"
+
+	"hallmark/formats/debian"
+	"hallmark/formats/format"
+	"hallmark/formats/raw"
+)
+
+// An Entry of the table is one format.
+type Entry struct {
+	// Name is the format's name in the configuration, and that of the repository that there is without one.
+	Name string
+	// Defaults returns a pointer to a struct of the format's settings, with yaml tags.
+	Defaults func() any
+	// New returns the format with the settings that such a pointer holds.
+	New func(settings any) (format.Format, error)
+}
+
+// Table returns all formats.
+func Table() []Entry {
+	return []Entry{
+		entry("raw", raw.Defaults, raw.New),
+		entry("debian", debian.Defaults, debian.New),
+	}
+}
+
+// entry makes an Entry of a format's default settings and its constructor.
+func entry[S any, F format.Format](name string, defaults func() S, open func(S) (F, error)) Entry {
+	return Entry{
+		Name: name,
+		Defaults: func() any {
+			s := defaults()
+			return &s
+		},
+		New: func(settings any) (format.Format, error) {
+			s, ok := settings.(*S)
+			if !ok {
+				return nil, fmt.Errorf("settings of %s are a %T", name, settings)
+			}
+			return open(*s)
+		},
+	}
+}

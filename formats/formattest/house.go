@@ -1,0 +1,341 @@
+package formattest
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"hallmark/formats/format"
+	"hallmark/signing/scheme"
+)
+
+// ErrConflict says that there are other bytes, or a newer version, at the place of an upload.
+var ErrConflict = errors.New("conflict")
+
+// A House is a package repository in memory: it uses a format in the order in which the write path does, with keys of its
+// own and real signatures. It is naive where the write path is quick: a listing is put together anew each time.
+//
+// A format that breaks its contract ends the test. A House is for one goroutine.
+type House struct {
+	// Date is the date of signatures and indexes.
+	Date time.Time
+
+	tb       testing.TB
+	guard    *guard
+	ring     keyring
+	packages []*stored                     // all that are visible, in the order of their adding
+	waiting  map[string]map[string]*stored // set → name
+	shards   map[string]*shard
+	lasting  map[string][]byte // files of older generations whose names tell their content
+	emissions
+}
+
+// A stored is an uploaded file.
+type stored struct {
+	op       format.Op
+	pkg      format.Package
+	uploaded []byte
+	data     []byte
+	sigs     []format.Signature
+	sidecars map[string][]byte
+}
+
+// NewHouse returns an empty repository with two keys for each use.
+func NewHouse(tb testing.TB, f format.Format) *House { return newHouse(tb, f, older, newer) }
+
+func newHouse(tb testing.TB, f format.Format, sets ...int) *House {
+	tb.Helper()
+	g := newGuard(tb, f)
+	ring, err := newKeyring(g.spec.Keys, sets...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return &House{
+		Date: time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC), tb: tb, guard: g, ring: ring,
+		waiting: map[string]map[string]*stored{}, shards: map[string]*shard{}, lasting: map[string][]byte{},
+	}
+}
+
+// Put uploads a file and publishes it. The error for a file that is refused wraps [ErrConflict] or one of package format's.
+// The same bytes again change nothing.
+func (h *House) Put(path string, body []byte) error {
+	h.tb.Helper()
+	return h.putAll([]Upload{{Path: path, Body: body}})
+}
+
+// putAll uploads files and publishes them in one generation.
+func (h *House) putAll(uploads []Upload) error {
+	h.tb.Helper()
+	touched := map[string]bool{}
+	for _, u := range uploads {
+		s, err := h.stage(u)
+		if err == nil {
+			err = h.admit(s, touched)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	h.publish(touched)
+	return nil
+}
+
+// Delete removes the package at a path. The error wraps fs.ErrNotExist if there is none.
+func (h *House) Delete(path string) error {
+	h.tb.Helper()
+	op, err := h.guard.Route(format.Request{Method: "DELETE", Path: path})
+	if err != nil {
+		return err
+	}
+	for _, p := range op.Paths {
+		for _, s := range h.packages {
+			if s.pkg.Path == p {
+				touched := map[string]bool{}
+				h.remove(s, touched)
+				h.publish(touched)
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("delete %s: %w", path, fs.ErrNotExist)
+}
+
+// Fetch answers a GET. The error wraps fs.ErrNotExist if there is nothing to fetch.
+func (h *House) Fetch(path string) ([]byte, error) {
+	h.tb.Helper()
+	op, err := h.guard.Route(format.Request{Method: "GET", Path: path})
+	if err != nil {
+		return nil, err
+	}
+	switch op.Kind {
+	case format.Get:
+		for _, p := range op.Paths {
+			if data, ok := h.file(p); ok {
+				return data, nil
+			}
+		}
+	case format.Render:
+		r, ok := h.guard.format.(format.Renderer)
+		if !ok {
+			h.guard.breach("Route asks for a document, and the format is no Renderer")
+		}
+		var d format.Document
+		h.guard.calling("Render", func() { d, err = r.Render(h.rendererSite(), op) })
+		return d.Data, err
+	}
+	return nil, fmt.Errorf("get %s: %w", path, fs.ErrNotExist)
+}
+
+// Trusted returns the keyring of a client that trusts all keys of the house.
+func (h *House) Trusted() Trusted { return h.trusted(older, newer) }
+
+func (h *House) trusted(sets ...int) Trusted { return h.ring.of(h.Date.Add(time.Hour), sets...) }
+
+// Packages returns the paths of all packages that are served, with the digests of their bytes.
+func (h *House) Packages() map[string][sha256.Size]byte {
+	all := map[string][sha256.Size]byte{}
+	for _, s := range h.packages {
+		if s.pkg.Path != "" {
+			all[s.pkg.Path] = sha256.Sum256(s.data)
+		}
+	}
+	return all
+}
+
+// Indexes returns the index files of the current generation, with their signatures.
+func (h *House) Indexes() map[string][]byte {
+	all := map[string][]byte{}
+	for _, f := range h.emitted {
+		maps.Copy(all, f.files())
+	}
+	return all
+}
+
+// file returns what is served at a place of the tree.
+func (h *House) file(p string) ([]byte, bool) {
+	for _, s := range h.packages {
+		if s.pkg.Path == p {
+			return s.data, true
+		}
+		if data, ok := s.sidecars[p]; ok {
+			return data, true
+		}
+	}
+	for _, f := range h.emitted {
+		if data, ok := f.files()[p]; ok {
+			return data, true
+		}
+	}
+	data, ok := h.lasting[p]
+	return data, ok
+}
+
+// stage does what an upload needs before it is anybody's business: it reads, seals and reads again.
+func (h *House) stage(u Upload) (*stored, error) {
+	h.tb.Helper()
+	op, err := h.guard.Route(format.Request{Method: u.method(), Path: u.Path})
+	if err != nil {
+		return nil, err
+	}
+	before, err := h.guard.Parse(op, NewBlob(u.Body), nil)
+	if err != nil {
+		return nil, err
+	}
+	sealing, err := h.guard.Seal(op, NewBlob(u.Body), h.ring.public())
+	if err != nil {
+		return nil, err
+	}
+	s := &stored{op: op, uploaded: u.Body}
+	s.data, s.sigs, s.sidecars = h.seal("the package "+before.Path, sealing, u.Body, scheme.Package)
+	if s.pkg, err = h.guard.Parse(op, NewBlob(s.data), s.sigs); err != nil {
+		h.guard.breach("the package %q does not parse any more when it is sealed: %v", before.Path, err)
+	}
+	if a, b := identity(before), identity(s.pkg); a != b {
+		h.guard.breach("sealing changes the identity of a package from %s to %s", a, b)
+	}
+	if s.pkg.Path == "" {
+		return s, nil
+	}
+	for suffix, sch := range map[string]scheme.Scheme{".asc": scheme.OpenPGPArmored, ".sigstore.json": scheme.BlobBundle} {
+		sigs, err := h.ring.sign(scheme.File, sch, s.data, h.Date)
+		if err != nil {
+			return nil, err
+		}
+		if _, taken := s.sidecars[s.pkg.Path+suffix]; !taken {
+			s.sidecars[s.pkg.Path+suffix] = sigs[len(sigs)-1].Value
+		}
+	}
+	return s, nil
+}
+
+// admit makes a file visible, or stores it until its set is complete.
+func (h *House) admit(s *stored, touched map[string]bool) error {
+	if s.pkg.Waits {
+		if h.waiting[s.pkg.Set] == nil {
+			h.waiting[s.pkg.Set] = map[string]*stored{}
+		}
+		h.waiting[s.pkg.Set][s.op.Name] = s
+		return nil
+	}
+	var all []*stored
+	for _, part := range s.pkg.Parts {
+		other, err := h.part(s, part)
+		if err != nil {
+			return err
+		}
+		if other != nil {
+			all = append(all, other)
+		}
+	}
+	delete(h.waiting, s.pkg.Set)
+	if !s.pkg.Unlisted {
+		all = append(all, s)
+	}
+	for _, s := range all {
+		if err := h.add(s, touched); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// part returns a file that a set names if it has yet to become visible.
+func (h *House) part(of *stored, part format.Part) (*stored, error) {
+	s := h.waiting[of.pkg.Set][part.Name]
+	waits := s != nil
+	if s == nil {
+		if i := slices.IndexFunc(h.packages, func(s *stored) bool { return part.Path != "" && s.pkg.Path == part.Path }); i >= 0 {
+			s = h.packages[i]
+		}
+	}
+	if s == nil {
+		return nil, format.Malformedf("%s is not there", part.Name)
+	}
+	if sum := sha256.Sum256(s.uploaded); int64(len(s.uploaded)) != part.Size || !bytes.Equal(sum[:], part.SHA256) {
+		return nil, format.Malformedf("%s is not the one that is meant", part.Name)
+	}
+	if !waits {
+		return nil, nil
+	}
+	return s, nil
+}
+
+// add makes one package visible.
+func (h *House) add(s *stored, touched map[string]bool) error {
+	for i, other := range h.packages {
+		switch {
+		case other.pkg.Path == s.pkg.Path && bytes.Equal(other.uploaded, s.uploaded):
+			return nil
+		case other.pkg.Path == s.pkg.Path && !s.pkg.Overwrites:
+			return fmt.Errorf("%s is there with other bytes: %w", s.pkg.Path, ErrConflict)
+		case other.pkg.Path == s.pkg.Path:
+			h.packages[i] = s
+			h.exchange(other, s, touched)
+			return nil
+		case s.pkg.Slot != "" && other.pkg.Slot == s.pkg.Slot && h.compare(s.pkg.Version, other.pkg.Version) < 0:
+			return fmt.Errorf("%s is newer: %w", other.pkg.Path, ErrConflict)
+		}
+	}
+	for _, other := range slices.Clone(h.packages) {
+		if s.pkg.Slot != "" && other.pkg.Slot == s.pkg.Slot {
+			h.remove(other, touched)
+		}
+	}
+	h.packages = append(h.packages, s)
+	h.exchange(nil, s, touched)
+	return nil
+}
+
+func (h *House) compare(a, b string) (sign int) {
+	h.guard.calling("Compare", func() { sign = h.guard.spec.Compare(a, b) })
+	return sign
+}
+
+func (h *House) remove(s *stored, touched map[string]bool) {
+	h.packages = slices.DeleteFunc(h.packages, func(other *stored) bool { return other == s })
+	h.exchange(s, nil, touched)
+}
+
+// rebuilt returns a house that has the same packages and was given them at once.
+func (h *House) rebuilt() *House {
+	h.tb.Helper()
+	again := newHouse(h.tb, h.guard.format, older, newer)
+	again.Date = h.Date
+	touched := map[string]bool{}
+	for _, s := range h.packages {
+		other := *s
+		var err error
+		if other.pkg, err = h.guard.Parse(s.op, NewBlob(s.data), s.sigs); err != nil {
+			h.guard.breach("the package %q does not parse any more: %v", s.pkg.Path, err)
+		}
+		again.packages = append(again.packages, &other)
+		again.exchange(nil, &other, touched)
+	}
+	again.publish(touched)
+	return again
+}
+
+// rendererSite is the site that a Renderer is given.
+func (h *House) rendererSite() format.Site {
+	s := site(h.ring.public(), time.Time{})
+	s.URL = "http://127.0.0.1:8080/" + s.Repository
+	s.KeysURL = "http://127.0.0.1:8080/-/keys/" + s.Repository
+	s.SnapshotURL = "http://127.0.0.1:8080/-/snapshot/7/" + s.Repository
+	for _, name := range slices.Sorted(maps.Keys(h.shards)) {
+		s.Shards = append(s.Shards, format.Contents{Shard: name, Groups: h.shards[name].groups()})
+	}
+	return s
+}
+
+// repository is the name of the house.
+const repository = "conformance.test"
+
+func site(keys format.Keys, date time.Time) format.Site {
+	return format.Site{Repository: repository, Keys: keys, Date: date}
+}

@@ -1,0 +1,286 @@
+package formattest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto"
+	"maps"
+	"slices"
+
+	"hallmark/formats/format"
+	"hallmark/signing/scheme"
+)
+
+// A shard keeps the entries of a set of index files. The groups are all that it has ever had.
+type shard struct {
+	name    string
+	known   map[string]bool
+	entries []entry // in the order of their adding
+}
+
+type entry struct {
+	format.Entry
+	of *stored
+}
+
+func (s *shard) groups() []format.Group {
+	groups := []format.Group{}
+	for _, name := range slices.Sorted(maps.Keys(s.known)) {
+		g := format.Group{Name: name}
+		for _, e := range s.entries {
+			if e.Group == name {
+				g.Count++
+			}
+		}
+		groups = append(groups, g)
+	}
+	return groups
+}
+
+// emissions are the index files of the current generation.
+type emissions struct{ emitted []emission }
+
+// An emission is one index file.
+type emission struct {
+	shard   string
+	path    string
+	data    []byte
+	plain   []byte // without the signatures in it
+	lasting bool
+	seals   []format.Seal
+	beside  map[string][]byte // signatures by their paths
+}
+
+// files returns the file and the signatures beside it.
+func (e emission) files() map[string][]byte {
+	all := map[string][]byte{e.path: e.data}
+	maps.Copy(all, e.beside)
+	return all
+}
+
+// exchange puts the entries of one package in the place of those of another. Either may be nil.
+func (h *House) exchange(old, s *stored, touched map[string]bool) {
+	var fresh []format.Entry
+	if s != nil {
+		fresh = slices.Clone(s.pkg.Entries)
+		touched[s.pkg.Shard] = true
+		into := h.shards[s.pkg.Shard]
+		if into == nil {
+			into = &shard{name: s.pkg.Shard, known: map[string]bool{}}
+			h.shards[s.pkg.Shard] = into
+		}
+		for _, e := range fresh {
+			into.known[e.Group] = true
+		}
+	}
+	if old != nil {
+		touched[old.pkg.Shard] = true
+		from := h.shards[old.pkg.Shard]
+		var kept []entry
+		for _, e := range from.entries {
+			if e.of != old {
+				kept = append(kept, e)
+				continue
+			}
+			// A package that replaces another one keeps its place.
+			i := slices.IndexFunc(fresh, func(f format.Entry) bool { return f.Group == e.Group })
+			if i >= 0 && s.pkg.Shard == old.pkg.Shard {
+				kept = append(kept, entry{fresh[i], s})
+				fresh = slices.Delete(fresh, i, i+1)
+			}
+		}
+		from.entries = kept
+	}
+	for _, e := range fresh {
+		h.shards[s.pkg.Shard].entries = append(h.shards[s.pkg.Shard].entries, entry{e, s})
+	}
+}
+
+// publish renders the index files of the shards that changed, and makes them visible.
+func (h *House) publish(touched map[string]bool) {
+	h.tb.Helper()
+	var next []emission
+	for _, e := range h.emitted {
+		if !touched[e.shard] {
+			next = append(next, e)
+			continue
+		}
+		if e.lasting {
+			maps.Copy(h.lasting, e.files())
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(touched)) {
+		next = append(next, h.render(h.shards[name])...)
+	}
+	h.emitted = next
+	h.checkTree()
+}
+
+// checkTree ends the test if two files have one path, or one cannot be reached.
+func (h *House) checkTree() {
+	h.tb.Helper()
+	owner := map[string]string{}
+	claim := func(p, by string) {
+		h.tb.Helper()
+		if other, taken := owner[p]; taken {
+			h.guard.breach("%s and %s have the same path %q", other, by, p)
+		}
+		owner[p] = by
+		op, err := h.guard.Route(format.Request{Method: "GET", Path: p})
+		if err != nil || op.Kind != format.Get || !slices.Contains(op.Paths, p) {
+			h.guard.breach("%s cannot be fetched at its path %q: Route returns %+v, %v", by, p, op, err)
+		}
+	}
+	for _, s := range h.packages {
+		if s.pkg.Path != "" {
+			claim(s.pkg.Path, "the package "+s.pkg.Name)
+		}
+		for p := range s.sidecars {
+			claim(p, "a signature of "+s.pkg.Name)
+		}
+	}
+	for _, e := range h.emitted {
+		for p := range e.files() {
+			claim(p, "an index file of the shard "+e.shard)
+		}
+	}
+}
+
+// render runs Index for one shard.
+func (h *House) render(s *shard) []emission {
+	h.tb.Helper()
+	r := &run{house: h, shard: s}
+	var all []emission
+	paths := map[string]bool{}
+	emit := func(f format.File) error {
+		h.tb.Helper()
+		e := emission{shard: s.name, path: f.Path, lasting: f.Lasting, seals: f.Seals}
+		if fault := pathFault(f.Path); fault != "" {
+			h.guard.breach("the path %q of an index file %s", f.Path, fault)
+		}
+		e.plain = r.content(f)
+		e.data, _, e.beside = h.seal("the index file "+f.Path, f.Sealing, e.plain, scheme.Index)
+		if f.Listing != "" && !bytes.HasSuffix(e.data, e.plain) {
+			h.guard.breach("Splice of the index file %s puts bytes elsewhere than in front of a listing", f.Path)
+		}
+		for p := range e.files() {
+			if paths[p] {
+				h.guard.breach("two index files of the shard %q have the path %q", s.name, p)
+			}
+			paths[p] = true
+		}
+		all = append(all, e)
+		return nil
+	}
+	if err := h.guard.Index(site(h.ring.public(), h.Date), r, emit); err != nil {
+		h.guard.breach("Index of the shard %q: %v", s.name, err)
+	}
+	return all
+}
+
+// A run is what Index sees of its shard.
+type run struct {
+	house  *House
+	shard  *shard
+	listed map[string]map[format.Encoding][]byte
+}
+
+var _ format.Shard = (*run)(nil)
+
+func (r *run) Name() string           { return r.shard.name }
+func (r *run) Groups() []format.Group { return r.shard.groups() }
+
+func (r *run) List(listings ...format.Listing) ([]format.Listed, error) {
+	r.house.tb.Helper()
+	if r.listed != nil {
+		r.house.guard.breach("Index of the shard %q calls List twice", r.shard.name)
+	}
+	r.listed = map[string]map[format.Encoding][]byte{}
+	var all []format.Listed
+	for _, l := range listings {
+		if r.listed[l.Name] != nil || l.Name == "" || len(l.Encodings) == 0 {
+			r.house.guard.breach("the listing %q of the shard %q has no encoding, no name or that of another", l.Name, r.shard.name)
+		}
+		r.listed[l.Name] = map[format.Encoding][]byte{}
+		totals, plain := r.concatenate(l)
+		listed := format.Listed{Totals: totals, Files: map[format.Encoding]format.ListedFile{}}
+		for _, encoding := range l.Encodings {
+			data := r.encode(encoding, plain)
+			r.listed[l.Name][encoding] = data
+			listed.Files[encoding] = listedFile(data, l.Digests)
+		}
+		all = append(all, listed)
+	}
+	return all, nil
+}
+
+// content returns the bytes of a file without the signatures in it.
+func (r *run) content(f format.File) []byte {
+	r.house.tb.Helper()
+	if f.Listing == "" {
+		if f.Encoding != "" {
+			r.house.guard.breach("the index file %s has an encoding and is no listing", f.Path)
+		}
+		return f.Data
+	}
+	data, ok := r.listed[f.Listing][f.Encoding]
+	if !ok || f.Data != nil {
+		r.house.guard.breach("the index file %s is the listing %q as %q, which was not listed, or it has data too",
+			f.Path, f.Listing, f.Encoding)
+	}
+	return data
+}
+
+func (r *run) concatenate(l format.Listing) (format.Totals, []byte) {
+	r.house.tb.Helper()
+	var totals format.Totals
+	var body []byte
+	for _, name := range l.Groups {
+		if !r.shard.known[name] {
+			continue
+		}
+		for _, e := range r.shard.entries {
+			if e.Group == name {
+				totals.Count++
+				body = append(body, e.Data...)
+			}
+		}
+	}
+	totals.Bytes = int64(len(body))
+	var head, tail []byte
+	r.house.guard.calling("Head or Tail of the listing "+l.Name, func() {
+		if l.Head != nil {
+			head = l.Head(totals)
+		}
+		if l.Tail != nil {
+			tail = l.Tail(totals)
+		}
+	})
+	return totals, slices.Concat(head, body, tail)
+}
+
+func (r *run) encode(encoding format.Encoding, plain []byte) []byte {
+	r.house.tb.Helper()
+	switch encoding {
+	case format.Plain:
+		return plain
+	case format.Gzip:
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		_ = must(w.Write(plain))
+		if err := w.Close(); err != nil {
+			panic(err)
+		}
+		return b.Bytes()
+	}
+	r.house.guard.breach("the shard %q has a listing in the unknown encoding %q", r.shard.name, encoding)
+	return nil
+}
+
+func listedFile(data []byte, digests []crypto.Hash) format.ListedFile {
+	f := format.ListedFile{Size: int64(len(data)), Digests: map[crypto.Hash][]byte{}}
+	for _, h := range append([]crypto.Hash{crypto.SHA256}, digests...) {
+		f.Digests[h] = NewBlob(data).Digest(h)
+	}
+	return f
+}

@@ -1,0 +1,122 @@
+package formattest
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha1"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"hallmark/formats/format"
+	"hallmark/signing/scheme"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/armor"
+	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+)
+
+// ErrSignature says that a signature is none by a key that the client trusts.
+var ErrSignature = errors.New("no good signature by a trusted key")
+
+// Trusted is the keyring of a client in miniature. It has no keys of sidecars, as a package manager's has none. OpenPGP is
+// verified by github.com/ProtonMail/go-crypto, which is not what signs.
+type Trusted struct {
+	keys []private
+	now  time.Time
+}
+
+// Keys returns the public keys.
+func (t Trusted) Keys() format.Keys { return keyring{keys: t.keys}.public() }
+
+// Armored verifies a detached OpenPGP signature in ASCII armor. A bare one is refused.
+func (t Trusted) Armored(message, signature []byte) error {
+	block, err := armor.Decode(bytes.NewReader(signature))
+	if err != nil || block.Type != openpgp.SignatureType {
+		return fmt.Errorf("the signature is not in armor: %w", ErrSignature)
+	}
+	_, err = openpgp.CheckDetachedSignature(t.entities(), bytes.NewReader(message), block.Body, t.config())
+	return asErrSignature(err)
+}
+
+// Binary verifies a detached OpenPGP signature that is bare packets. One in armor is refused.
+func (t Trusted) Binary(message, signature []byte) error {
+	if bytes.HasPrefix(signature, []byte("-----")) {
+		return fmt.Errorf("the signature is in armor: %w", ErrSignature)
+	}
+	_, err := openpgp.CheckDetachedSignature(t.entities(), bytes.NewReader(message), bytes.NewReader(signature), t.config())
+	return asErrSignature(err)
+}
+
+// Clearsigned verifies a text in the frame of RFC 9580 section 7 and returns the text, with LF at the end of each line and no
+// white space before it. Nothing may stand around the frame.
+func (t Trusted) Clearsigned(document []byte) ([]byte, error) {
+	block, rest := clearsign.Decode(document)
+	framed := bytes.HasPrefix(document, []byte("-----BEGIN PGP SIGNED MESSAGE-----\n"))
+	if block == nil || !framed || len(bytes.TrimSpace(rest)) > 0 {
+		return nil, fmt.Errorf("the document is not a clear-signed text and nothing else: %w", ErrSignature)
+	}
+	if _, err := block.VerifySignature(t.entities(), t.config()); err != nil {
+		return nil, asErrSignature(err)
+	}
+	// What was signed ends its lines with CR LF, and the last one with nothing.
+	return append(bytes.ReplaceAll(block.Bytes, []byte("\r\n"), []byte("\n")), '\n'), nil
+}
+
+// RSA verifies a PKCS #1 v1.5 signature in one of the RSA schemes by the key of a file name.
+func (t Trusted) RSA(file string, s scheme.Scheme, message, signature []byte) error {
+	for _, key := range t.keys {
+		if key.rsa == nil || key.File != file {
+			continue
+		}
+		h, sum := rsaDigest(s, message)
+		return asErrSignature(rsa.VerifyPKCS1v15(key.rsa, h, sum, signature))
+	}
+	return fmt.Errorf("there is no key %q: %w", file, ErrSignature)
+}
+
+func (t Trusted) entities() openpgp.EntityList {
+	var list openpgp.EntityList
+	for _, key := range t.keys {
+		if key.openpgp != nil {
+			list = append(list, key.openpgp)
+		}
+	}
+	return list
+}
+
+func (t Trusted) config() *packet.Config {
+	return &packet.Config{Time: func() time.Time { return t.now }}
+}
+
+func asErrSignature(err error) error {
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	return nil
+}
+
+// of returns the keyring of a client that trusts the keys of some sets.
+func (k keyring) of(now time.Time, sets ...int) Trusted {
+	t := Trusted{now: now}
+	for _, key := range k.keys {
+		for _, set := range sets {
+			if key.set == set && key.Purpose != scheme.File {
+				t.keys = append(t.keys, key)
+			}
+		}
+	}
+	return t
+}
+
+func rsaDigest(s scheme.Scheme, message []byte) (crypto.Hash, []byte) {
+	if s == scheme.RSASHA1 {
+		sum := sha1.Sum(message)
+		return crypto.SHA1, sum[:]
+	}
+	sum := sha256.Sum256(message)
+	return crypto.SHA256, sum[:]
+}
