@@ -24,7 +24,7 @@ func (s *Server) serveToken(t *transaction, req *http.Request, name string) erro
 func (s *Server) serveAPI(t *transaction, req *http.Request, rest string) error {
 	parts := strings.Split(rest, "/")
 	if len(parts) != 3 || parts[0] != "repositories" {
-		return notFound("the API has /-/api/v1/repositories/<repository>/sign and /gc")
+		return notFound("the API has /-/api/v1/repositories/<repository>/sign, /gc, /verify and /reindex")
 	}
 	repo, ok := s.repositories[parts[1]]
 	if !ok {
@@ -39,6 +39,15 @@ func (s *Server) serveAPI(t *transaction, req *http.Request, rest string) error 
 		return s.serveSign(t, req, repo)
 	case "gc":
 		return s.serveCollect(t, req, repo)
+	case "verify", "reindex":
+		if repo.Packages == nil {
+			return notFound("the API verifies and reindexes repositories of packages; %s is one of images", repo.Name)
+		}
+		work := repo.Packages.Publish.Verify
+		if parts[2] == "reindex" {
+			work = repo.Packages.Publish.Reindex
+		}
+		return s.administrate(t, req, parts[2], func(tell func(string)) error { return work(req.Context(), tell) })
 	}
 	return notFound("the API has no verb %q", parts[2])
 }
@@ -68,15 +77,12 @@ func (s *Server) serveSign(t *transaction, req *http.Request, repo *Repository) 
 	return serveJSON(t, http.StatusOK, map[string]any{"name": rt.Name, "digest": digest, "signed": added})
 }
 
-// serveCollect collects garbage, ?untagged=true to remove untagged manifests too, for whoever holds the admin token. It
-// answers with a JSON object a line: {"progress": …} and last {"done": true} or {"error": …}.
-func (s *Server) serveCollect(t *transaction, req *http.Request, repo *Repository) error {
+// administrate does long work for whoever holds the admin token. It answers with a JSON object a line: {"progress": …} and
+// last {"done": true} or {"error": …}.
+func (s *Server) administrate(t *transaction, req *http.Request, what string, work func(tell func(string)) error) error {
 	_, token, _ := strings.Cut(req.Header.Get("Authorization"), " ")
 	if subtle.ConstantTimeCompare([]byte(token), []byte(s.adminToken)) != 1 {
-		return oci.Errorf(http.StatusForbidden, oci.CodeDenied, "only whoever can read the data folder may collect garbage: run proxy repo gc there")
-	}
-	if repo.Collect == nil {
-		return oci.Errorf(http.StatusConflict, oci.CodeUnsupported, "the repository %s is kept by its upstream, which collects its own garbage", repo.Name)
+		return oci.Errorf(http.StatusForbidden, oci.CodeDenied, "only whoever can read the data folder may %s: run proxy repo there", what)
 	}
 	t.Header().Set("Content-Type", "application/x-ndjson")
 	t.WriteHeader(http.StatusOK)
@@ -85,12 +91,21 @@ func (s *Server) serveCollect(t *transaction, req *http.Request, repo *Repositor
 		lines.Encode(line)
 		flush.Flush()
 	}
-	err := repo.Collect(req.Context(), req.URL.Query().Get("untagged") == "true", func(line string) { tell(map[string]any{"progress": line}) })
-	if err != nil {
+	if err := work(func(line string) { tell(map[string]any{"progress": line}) }); err != nil {
 		t.err = err
 		tell(map[string]any{"error": err.Error()})
 		return nil
 	}
 	tell(map[string]any{"done": true})
 	return nil
+}
+
+// serveCollect collects garbage, ?untagged=true to remove untagged manifests too.
+func (s *Server) serveCollect(t *transaction, req *http.Request, repo *Repository) error {
+	if repo.Collect == nil {
+		return oci.Errorf(http.StatusConflict, oci.CodeUnsupported, "the repository %s is kept by its upstream, which collects its own garbage", repo.Name)
+	}
+	return s.administrate(t, req, "collect garbage", func(tell func(string)) error {
+		return repo.Collect(req.Context(), req.URL.Query().Get("untagged") == "true", tell)
+	})
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -28,7 +29,7 @@ func (s *Server) admit(t *transaction, req *http.Request, repo *Repository, imag
 			if user == "" {
 				return caller, s.auth.challenge()
 			}
-			return caller, oci.Errorf(http.StatusForbidden, oci.CodeDenied, "%s may not %s %s", user, access, image)
+			return caller, oci.Errorf(http.StatusForbidden, oci.CodeDenied, "%s may not %s %s", user, access, cmp.Or(image, "the repository "+repo.Name))
 		}
 		if user != "" {
 			caller.By = user

@@ -54,6 +54,9 @@ func (s *Server) serveBase(t *transaction, req *http.Request, rt oci.Route) erro
 		return &oci.Error{Status: http.StatusMethodNotAllowed, Code: oci.CodeUnsupported, Message: "this endpoint takes GET and HEAD", Header: http.Header{"Allow": {"GET, HEAD"}}}
 	}
 	repo := s.baseRepository()
+	if repo == nil {
+		return notFound("no repository here is one of images")
+	}
 	t.repository = repo.Name
 	if repo.Token == nil && s.auth != nil {
 		user, err := s.auth.authenticate(req)
@@ -75,8 +78,12 @@ func (s *Server) serveBase(t *transaction, req *http.Request, rt oci.Route) erro
 
 // baseRepository is the repository whose registry answers for all: one that an upstream guards comes first, since its
 // challenge is what clients need; among equals, the one with the most general pattern.
+// Nil: there are no images here.
 func (s *Server) baseRepository() *Repository {
-	names := s.repositoryNames()
+	names := slices.DeleteFunc(s.repositoryNames(), func(name string) bool { return s.repositories[name].Images == nil })
+	if len(names) == 0 {
+		return nil
+	}
 	slices.SortStableFunc(names, func(a, b string) int { return s.baseRank(a) - s.baseRank(b) })
 	return s.repositories[names[0]]
 }
@@ -95,7 +102,7 @@ func (s *Server) baseRank(name string) int {
 func (s *Server) mayListAll(user string) bool {
 	for name, repo := range s.repositories {
 		// "*" cannot be part of an image's name, so that only rules for all images match it.
-		if repo.Token == nil && !s.auth.allows(user, config.RightRead, name, "*") {
+		if repo.Images != nil && repo.Token == nil && !s.auth.allows(user, config.RightRead, name, "*") {
 			return false
 		}
 	}

@@ -33,6 +33,9 @@ func (s *Server) serveKeys(t *transaction, req *http.Request, rest string) error
 	if !ok {
 		return notFound("there is no repository %q here", name)
 	}
+	if repo.Packages != nil {
+		return s.servePackageKeys(t, req, repo, file)
+	}
 	keys := repo.Ring.Keys(scheme.Image)
 	if file == "" || file == "index.json" {
 		entries := []keyEntry{}

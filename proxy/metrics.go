@@ -19,6 +19,8 @@ type Metrics struct {
 	signed   *prometheus.CounterVec
 	signing  *prometheus.HistogramVec
 	upstream *prometheus.HistogramVec
+	changes  *prometheus.CounterVec
+	commits  *prometheus.HistogramVec
 }
 
 // NewMetrics returns Metrics in a registry of their own.
@@ -39,7 +41,11 @@ func NewMetrics() *Metrics {
 		upstream: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "hallmark_upstream_seconds", Help: "Time to the first byte of an upstream's answer.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 16)}, []string{"repository"}),
 	}
-	reg.MustRegister(m.requests, m.bytes, m.seconds, m.signed, m.signing, m.upstream,
+	m.changes = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "hallmark_changes_total", Help: "Uploads and deletions of packages that became visible."}, []string{"repository"})
+	m.commits = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "hallmark_commit_seconds", Help: "Time to render, sign and commit an index.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 14)}, []string{"repository"})
+	reg.MustRegister(m.requests, m.bytes, m.seconds, m.signed, m.signing, m.upstream, m.changes, m.commits,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -65,6 +71,15 @@ func (m *Metrics) Signed(repository string) func(scheme string, took time.Durati
 		}
 		m.signed.WithLabelValues(repository, scheme, result).Inc()
 		m.signing.WithLabelValues(repository, scheme).Observe(took.Seconds())
+	}
+}
+
+// Committed returns a function that observes the commits of a package repository.
+func (m *Metrics) Committed(repository string) func(changes int, took time.Duration) {
+	count, seconds := m.changes.WithLabelValues(repository), m.commits.WithLabelValues(repository)
+	return func(changes int, took time.Duration) {
+		count.Add(float64(changes))
+		seconds.Observe(took.Seconds())
 	}
 }
 

@@ -18,13 +18,15 @@ import (
 	"hallmark/signing"
 )
 
-// A Repository is one repository of images with all that serves it.
+// A Repository is one repository of images or packages with all that serves it.
 type Repository struct {
-	Name   string
-	Images *oci.Repository
-	Ring   *signing.Ring
+	Name string
+	Ring *signing.Ring
+	// Images is what serves a repository of images, Packages one of packages. The other is nil.
+	Images   *oci.Repository
+	Packages *Packages
 
-	// Registry answers what names no image: /v2/ and /v2/_catalog.
+	// Registry answers what names no image: /v2/ and /v2/_catalog. Nil for packages.
 	Registry http.Handler
 	// Token answers requests for tokens where the upstream decides who may do what. Nil: we decide.
 	Token http.Handler
@@ -114,10 +116,15 @@ func (s *Server) route(t *transaction, req *http.Request) error {
 		"/-/signatures/": s.serveSignatures,
 		"/-/token/":      s.serveToken,
 		"/-/api/v1/":     s.serveAPI,
+		"/-/setup/":      s.serveSetup,
+		"/-/snapshots/":  s.serveSnapshot,
 	} {
 		if rest, ok := strings.CutPrefix(path, prefix); ok {
 			return serve(t, req, rest)
 		}
+	}
+	if found, err := s.servePackages(t, req, path); found {
+		return err
 	}
 	return notFound("there is nothing at %s", path)
 }
@@ -144,7 +151,11 @@ func (s *Server) welcome() string {
 	var b strings.Builder
 	b.WriteString("Hallmark signs what is pushed here.\n\n")
 	for _, name := range s.repositoryNames() {
-		b.WriteString("  " + s.config.BaseURL() + "/-/keys/" + name + "/cosign.pub\n")
+		if s.repositories[name].Packages != nil {
+			b.WriteString("  " + s.config.BaseURL() + "/-/setup/" + name + "\n")
+		} else {
+			b.WriteString("  " + s.config.BaseURL() + "/-/keys/" + name + "/cosign.pub\n")
+		}
 	}
 	return b.String()
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"hallmark/proxy/ledger"
 	"hallmark/proxy/oci"
 )
 
@@ -29,6 +30,9 @@ func (s *Server) serveSignatures(t *transaction, req *http.Request, rest string)
 		return err
 	}
 	repository, image, _ := strings.Cut(rest, "/")
+	if repo, ok := s.repositories[repository]; ok && repo.Packages != nil {
+		return s.servePackageSignatures(t, req, repo, image)
+	}
 	name, digest, ok := strings.Cut(image, "@")
 	if !ok {
 		return oci.Errorf(http.StatusBadRequest, oci.CodeNameInvalid, "ask for /-/signatures/<repository>/<name>@sha256:<hex>")
@@ -59,6 +63,10 @@ func (s *Server) serveSignatures(t *transaction, req *http.Request, rest string)
 	if len(rows) == 0 {
 		return notFound("%s was never signed here", image)
 	}
+	return serveJSON(t, http.StatusOK, map[string]any{"signatures": signatureEntries(rows)})
+}
+
+func signatureEntries(rows []ledger.Signature) []signatureEntry {
 	entries := make([]signatureEntry, 0, len(rows))
 	for _, r := range rows {
 		entries = append(entries, signatureEntry{
@@ -66,7 +74,31 @@ func (s *Server) serveSignatures(t *transaction, req *http.Request, rest string)
 			Scheme: r.Scheme, Key: r.Key, By: r.By, Request: r.Request, State: string(r.State),
 		})
 	}
-	return serveJSON(t, http.StatusOK, map[string]any{"signatures": entries})
+	return entries
+}
+
+// maxSignatures is how many signatures of one path are told, the newest ones.
+const maxSignatures = 100
+
+// servePackageSignatures answers /-/signatures/<repository>/<path>, for whoever may read the file.
+func (s *Server) servePackageSignatures(t *transaction, req *http.Request, repo *Repository, escaped string) error {
+	t.repository = repo.Name
+	file, err := unescapePath(escaped)
+	if err != nil {
+		t.plain = true
+		return err
+	}
+	if _, err := s.admit(t, req, repo, file, oci.Read); err != nil {
+		return err
+	}
+	rows, err := s.ledger.SignaturesAt(req.Context(), repo.Name, file, maxSignatures)
+	if err != nil {
+		return err
+	}
+	if len(rows) == 0 {
+		return notFound("%s was never signed here", file)
+	}
+	return serveJSON(t, http.StatusOK, map[string]any{"signatures": signatureEntries(rows)})
 }
 
 func onlyReading(req *http.Request) error {

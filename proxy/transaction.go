@@ -21,6 +21,7 @@ type transaction struct {
 	id     string
 	began  time.Time
 
+	plain      bool   // errors are told in plain text
 	by         string // who sent it; "" is nobody that we know
 	repository string
 	status     int
@@ -83,6 +84,10 @@ func (t *transaction) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 func (t *transaction) fail(err error) {
 	t.err = err
 	if t.status != 0 {
+		return
+	}
+	if t.plain {
+		t.failPlainly(err)
 		return
 	}
 	if strings.HasPrefix(t.req.URL.Path, "/v2/") {

@@ -25,7 +25,7 @@ func TestTheConfigurationInDockerComposeIsRight(t *testing.T) {
 	if err := os.WriteFile(path, []byte(compose.Configs["hallmark"].Content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := config.Load(path, func(string) string { return "" }, config.Overrides{})
+	c, err := config.Load(path, func(string) string { return "" }, config.Overrides{}, packageFormats()...)
 	if err != nil {
 		t.Fatal(err)
 	}

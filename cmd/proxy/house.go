@@ -14,11 +14,13 @@ import (
 	"time"
 
 	"hallmark/proxy"
+	"hallmark/proxy/blob"
 	"hallmark/proxy/config"
 	"hallmark/proxy/ledger"
 	"hallmark/proxy/oci"
 	"hallmark/proxy/oci/embedded"
 	"hallmark/proxy/oci/upstream"
+	"hallmark/proxy/spool"
 	"hallmark/signing"
 	"hallmark/signing/keys"
 	"hallmark/signing/scheme"
@@ -36,6 +38,9 @@ type house struct {
 	repositories []*proxy.Repository
 	generated    []string // files of keys that were made at this start
 	adminToken   string
+
+	blobs *blob.Store  // of all package repositories; nil: there is none
+	spool *spool.Spool // the same
 }
 
 // openHouse puts a house together on a data folder that this process owns. The caller closes it.
@@ -70,7 +75,14 @@ func openHouse(ctx context.Context, c *config.Config, d *dataFolder, log *slog.L
 	return h, nil
 }
 
-func (h *house) close() error { return h.ledger.Close() }
+func (h *house) close() error {
+	for _, r := range h.repositories {
+		if r.Packages != nil {
+			r.Packages.Publish.Close()
+		}
+	}
+	return h.ledger.Close()
+}
 
 func sortedNames(repositories map[string]config.Repository) []string {
 	names := make([]string, 0, len(repositories))
@@ -114,19 +126,24 @@ func openRings(c *config.Config) (rings map[string]*signing.Ring, generated []st
 	if err != nil {
 		return nil, nil, err
 	}
-	rings = make(map[string]*signing.Ring)
+	specs := make(map[string][]keys.Spec)
+	for name := range c.Repositories {
+		specs[name] = keySpecs(c, name)
+	}
+	if rings, generated, err = store.Rings(specs); err != nil {
+		return nil, nil, err
+	}
 	var all []*signing.Ring
 	for _, name := range sortedNames(c.Repositories) {
-		ring, made, err := store.Ring(name, keySpecs(c, name))
-		if err != nil {
-			return nil, nil, err
-		}
-		rings[name], all, generated = ring, append(all, ring), append(generated, made...)
+		all = append(all, rings[name])
 	}
 	return rings, generated, signing.CheckDistinct(all...)
 }
 
 func (h *house) openRepository(name string, c config.Repository, ring *signing.Ring) (*proxy.Repository, error) {
+	if c.Format != config.FormatOCI {
+		return h.openPackages(name, c, ring)
+	}
 	public, err := url.Parse(h.config.BaseURL())
 	if err != nil {
 		return nil, err
@@ -198,7 +215,7 @@ func pause(ctx context.Context, r *proxy.Repository) (resume func(), err error) 
 func (h *house) collect(ctx context.Context, untagged bool, tell func(string)) error {
 	var mine []*proxy.Repository
 	for _, r := range h.repositories {
-		if r.Collect == nil {
+		if r.Images == nil || r.Collect == nil {
 			continue
 		}
 		resume, err := pause(ctx, r)

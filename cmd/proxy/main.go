@@ -46,7 +46,7 @@ type world struct {
 
 // load reads the configuration as the flags say.
 func (w *world) load() (*config.Config, error) {
-	return config.Load(w.configFile, w.getenv, config.Overrides{Listen: w.listen, Data: w.data})
+	return config.Load(w.configFile, w.getenv, config.Overrides{Listen: w.listen, Data: w.data}, packageFormats()...)
 }
 
 func rootCommand(w *world) *cobra.Command {

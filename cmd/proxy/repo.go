@@ -20,11 +20,11 @@ import (
 func repoCommand(w *world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "repo",
-		Short: "List, show, verify, sign and clean up repositories",
+		Short: "List, show, verify, sign, reindex and clean up repositories",
 		Long: `These commands go through the server that has the data folder, if one runs, and
 otherwise do their work themselves.`,
 	}
-	cmd.AddCommand(repoListCommand(w), repoShowCommand(w), repoVerifyCommand(w), repoSignCommand(w), repoCollectCommand(w))
+	cmd.AddCommand(repoListCommand(w), repoShowCommand(w), repoVerifyCommand(w), repoSignCommand(w), repoReindexCommand(w), repoCollectCommand(w))
 	return cmd
 }
 
@@ -168,9 +168,12 @@ func repoVerifyCommand(w *world) *cobra.Command {
 	var creds credentials
 	cmd := &cobra.Command{
 		Use:   "verify [NAME [IMAGE[:TAG]]]",
-		Short: "Check that every tagged image is signed by the repository's key",
-		Long: `Verify checks the signature of every tag of the repository's images, or of the one
-image that is named. It ends at the first that is not signed, with a status other than 0.`,
+		Short: "Check that everything in a repository is what it was, and signed",
+		Long: `Of a repository of images, verify checks the signature of every tag, or of the one
+image that is named. Of a repository of packages, it reads every package and every
+index file, and holds them against their digests, their signatures and each other.
+
+It ends at the first that is not as it must be, with a status other than 0.`,
 		Args: cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cl, err := connect(cmd, w, args, &creds)
@@ -178,6 +181,9 @@ image that is named. It ends at the first that is not signed, with a status othe
 				return err
 			}
 			defer cl.close()
+			if cl.config.Repositories[cl.repo].Format != config.FormatOCI {
+				return cl.administrate(cmd, "verify", nil)
+			}
 			store, err := keyStore(cl.config)
 			if err != nil {
 				return err
@@ -277,12 +283,37 @@ func (cl *client) sign(cmd *cobra.Command, image, tag string) (added int, err er
 	return result.Signed, nil
 }
 
+func repoReindexCommand(w *world) *cobra.Command {
+	return &cobra.Command{
+		Use:   "reindex [NAME]",
+		Short: "Make and sign every index of a package repository again",
+		Long: `Reindex reads every package again, and makes and signs every index file anew. It is for
+a repository that verify has found fault with. Uploads and clients go on meanwhile.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cl, err := connect(cmd, w, args, &credentials{})
+			if err != nil {
+				return err
+			}
+			defer cl.close()
+			if cl.config.Repositories[cl.repo].Format == config.FormatOCI {
+				return fmt.Errorf("%s is a repository of images, which have no index: use proxy repo sign", cl.repo)
+			}
+			return cl.administrate(cmd, "reindex", nil)
+		},
+	}
+}
+
 func repoCollectCommand(w *world) *cobra.Command {
 	var untagged bool
 	cmd := &cobra.Command{
 		Use:   "gc [NAME]",
-		Short: "Remove what nothing needs any more from the embedded registry",
-		Long: `Gc removes the signatures whose images have gone, and the blobs that no manifest
+		Short: "Remove what nothing needs any more",
+		Long: `Of package repositories, gc removes the bytes that no package, index or recent
+generation names. It does so for all of them at once, and a running server does it
+every hour by itself.
+
+Of images, gc removes the signatures whose images have gone, and the blobs that no manifest
 names. A signature whose image is there stays, tagged or not. With --untagged, the
 manifests go too that neither a tag nor a tagged multi-platform image names.
 
@@ -295,53 +326,68 @@ cleaned up as a whole.`,
 			if err != nil {
 				return err
 			}
-			repo, err := embeddedRepository(c, argument(args, 0))
+			repos, err := collectable(c, argument(args, 0))
 			if err != nil {
 				return err
 			}
-			cl, err := connect(cmd, w, []string{repo}, &credentials{})
+			var query url.Values
+			if untagged {
+				query = url.Values{"untagged": {"true"}}
+			}
+			cl, err := connect(cmd, w, repos[:1], &credentials{})
 			if err != nil {
 				return err
 			}
 			defer cl.close()
-			return cl.collect(cmd, untagged)
+			for _, repo := range repos {
+				cl.repo = repo
+				if err := cl.administrate(cmd, "gc", query); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&untagged, "untagged", false, "remove untagged manifests, too")
 	return cmd
 }
 
-// embeddedRepository returns the repository that is named, or the first, if the embedded registry keeps it.
-func embeddedRepository(c *config.Config, repo string) (string, error) {
+// collectable returns the repositories to collect garbage of: the one that is named, or one of each kind that is kept
+// here, which stands for all of its kind.
+func collectable(c *config.Config, repo string) ([]string, error) {
 	if repo != "" {
 		if err := checkRepository(c, repo); err != nil {
-			return "", err
+			return nil, err
 		}
 		if c.Repositories[repo].Upstream != nil {
-			return "", fmt.Errorf("the repository %s is kept by %s, which collects its own garbage", repo, c.Repositories[repo].Upstream.URL)
+			return nil, fmt.Errorf("the repository %s is kept by %s, which collects its own garbage", repo, c.Repositories[repo].Upstream.URL)
 		}
-		return repo, nil
+		return []string{repo}, nil
 	}
+	var repos []string
+	kinds := map[bool]bool{}
 	for _, n := range sortedNames(c.Repositories) {
-		if c.Repositories[n].Upstream == nil {
-			return n, nil
+		images := c.Repositories[n].Format == config.FormatOCI
+		if c.Repositories[n].Upstream == nil && !kinds[images] {
+			kinds[images] = true
+			repos = append(repos, n)
 		}
 	}
-	return "", errors.New("no repository is kept by the embedded registry; upstreams collect their own garbage")
+	if len(repos) == 0 {
+		return nil, errors.New("no repository is kept by the embedded registry; upstreams collect their own garbage")
+	}
+	return repos, nil
 }
 
-// collect has the server collect garbage and prints its progress.
-func (cl *client) collect(cmd *cobra.Command, untagged bool) error {
+// administrate has the server do long work on the repository and prints its progress.
+func (cl *client) administrate(cmd *cobra.Command, verb string, query url.Values) error {
 	registry, err := name.NewRegistry(cl.host)
 	if err != nil {
 		return err
 	}
-	u := url.URL{Scheme: registry.Scheme(), Host: cl.host, Path: "/-/api/v1/repositories/" + cl.repo + "/gc"}
+	u := url.URL{Scheme: registry.Scheme(), Host: cl.host, Path: "/-/api/v1/repositories/" + cl.repo + "/" + verb, RawQuery: query.Encode()}
 	if cl.transport != http.DefaultTransport {
 		u.Scheme = "https"
-	}
-	if untagged {
-		u.RawQuery = "untagged=true"
 	}
 	req, err := http.NewRequestWithContext(cmd.Context(), http.MethodPost, u.String(), nil)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -74,6 +75,7 @@ func serve(cmd *cobra.Command, w *world) error {
 		return err
 	}
 	fmt.Fprint(cmd.OutOrStdout(), h.banner())
+	go h.collectNowAndThen(cmd.Context())
 	return h.run(cmd.Context(), listener)
 }
 
@@ -134,6 +136,10 @@ func (h *house) banner() string {
 	base := h.config.BaseURL()
 	fmt.Fprintf(&b, "Hallmark signs what is pushed to %s; its data are in %s\n\n", base, h.config.Data)
 	for _, r := range h.repositories {
+		if r.Packages != nil {
+			fmt.Fprintf(&b, "  %s: %s at %s/%s/\n", r.Name, r.Packages.Format.Spec().Title, base, r.Name)
+			continue
+		}
 		behind := "the embedded registry"
 		if up := h.config.Repositories[r.Name].Upstream; up != nil {
 			behind = up.URL
@@ -143,10 +149,22 @@ func (h *house) banner() string {
 			fmt.Fprintf(&b, "    %s key %s\n", k.Public().Kind(), k.Public().Fingerprint())
 		}
 	}
-	for _, path := range h.generated {
-		fmt.Fprintf(&b, "\nA new key is in %s. Keep a copy: who loses it can sign no more under it.\n", path)
+	if len(h.generated) == 1 {
+		fmt.Fprintf(&b, "\nA new key is in %s. Keep a copy: who loses it can sign no more under it.\n", h.generated[0])
+	} else if len(h.generated) > 1 {
+		fmt.Fprintf(&b, "\n%d new keys are in %s. Keep a copy: who loses them can sign no more under them.\n",
+			len(h.generated), filepath.Join(h.config.Data, "keys"))
+	}
+	for _, r := range h.repositories {
+		if r.Packages != nil {
+			fmt.Fprintf(&b, "\nHow to point a client at a package repository, and what to trust:\n  curl %s/-/setup/%s\n", base, r.Name)
+			break
+		}
 	}
 	image, repo := h.example()
+	if image == "" {
+		return b.String()
+	}
 	host := strings.TrimPrefix(strings.TrimPrefix(base, "http://"), "https://")
 	fmt.Fprintf(&b, `
 Push an image and verify it:
@@ -158,9 +176,13 @@ Push an image and verify it:
 	return b.String()
 }
 
-// example returns the name of an image that the first repository takes.
+// example returns the name of an image that the first repository of images takes. Empty: there is none.
 func (h *house) example() (image, repository string) {
-	r := h.repositories[0]
-	pattern := h.config.Repositories[r.Name].Images[0]
-	return strings.ReplaceAll(pattern, "*", "team/app") + ":1", r.Name
+	for _, r := range h.repositories {
+		if r.Images != nil {
+			pattern := h.config.Repositories[r.Name].Images[0]
+			return strings.ReplaceAll(pattern, "*", "team/app") + ":1", r.Name
+		}
+	}
+	return "", ""
 }

@@ -18,13 +18,14 @@ const maxManifest = 4 << 20
 type checker struct {
 	*Config
 	origins origins
+	formats []PackageFormat
 	problems
 }
 
 // check returns an error with a line for each fault of a complete c, or nil.
 // from tells where the settings stand.
-func check(c *Config, from origins) error {
-	k := &checker{Config: c, origins: from}
+func check(c *Config, from origins, formats []PackageFormat) error {
+	k := &checker{Config: c, origins: from, formats: formats}
 	k.checkAddresses()
 	k.checkTLS()
 	k.checkData()

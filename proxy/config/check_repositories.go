@@ -34,12 +34,18 @@ func (k *checker) checkRepositories() {
 		case !validRepositoryName(name):
 			k.fault(at, "has a name that does not work in paths: write small letters, digits and . _ -, a letter or a digit first")
 		}
+		if f, ok := formatOf(k.formats, repo.Format); ok {
+			k.checkPackages(at, repo, f)
+			continue
+		}
 		switch repo.Format {
 		case FormatOCI:
 		case "":
-			k.fault(at.key("format"), "is missing: write format: oci")
+			k.fault(at.key("format"), "is missing: write format: oci, or %s", oneOfThese(k.formatNames()))
+			continue
 		default:
-			k.fault(at.key("format"), "is %q, which this version does not have: write oci", repo.Format)
+			k.fault(at.key("format"), "is %q, which this version does not have%s: write %s", repo.Format, guess(repo.Format, k.formatNames()), oneOfThese(k.formatNames()))
+			continue
 		}
 		k.checkSignatures(at.key("signatures"), repo.Signatures)
 		k.checkUpstream(at, repo)
@@ -91,6 +97,9 @@ func (k *checker) checkImages() {
 	first := map[string]place{}
 	for _, name := range k.repositoryNames() {
 		at := place("repositories").key(name).key("images")
+		if k.Repositories[name].Format != FormatOCI {
+			continue
+		}
 		images := k.Repositories[name].Images
 		if len(images) == 0 {
 			k.fault(at, "is empty, so that no image belongs to the repository: add a pattern such as %s/*, or remove images", name)
@@ -139,7 +148,11 @@ func (k *checker) checkKeys() {
 			k.fault(at, "is empty: add {purpose: image, generate: p256}, or remove it, which means the same")
 		}
 		for i, key := range ring {
-			k.checkKey(at.item(i), key)
+			if f, ok := formatOf(k.formats, k.Repositories[name].Format); ok {
+				k.checkPackageKey(at.item(i), key, k.Repositories[name], f)
+			} else {
+				k.checkKey(at.item(i), key)
+			}
 			earlier, ok := first[key.Key]
 			if ok {
 				k.fault(at.item(i).key("key"), "is the same file as %v (%s): a key serves one repository and one purpose", earlier, k.origins.of(earlier))
@@ -167,13 +180,18 @@ func (k *checker) checkKey(at place, key Key) {
 	if key.UID != "" {
 		k.fault(at.key("uid"), "is for OpenPGP keys, and a key of purpose image is none: remove it")
 	}
+	k.checkSource(at, key, "p256", "p224", "p256", "p384", "p521", "rsa2048", "rsa3072", "rsa4096", "ed25519")
+}
+
+// checkSource checks where a key comes from.
+func (k *checker) checkSource(at place, key Key, usual string, kinds ...string) {
 	switch {
 	case key.Generate != "" && key.Key != "":
 		k.fault(at, "has both generate and key: keep generate for a new key, or key for your own")
 	case key.Generate == "" && key.Key == "":
-		k.fault(at, "has neither generate nor key: write generate: p256, or key: file:PATH")
+		k.fault(at, "has neither generate nor key: write generate: %s, or key: file:PATH", usual)
 	case key.Generate != "":
-		k.oneOf(at.key("generate"), key.Generate, "p224", "p256", "p384", "p521", "rsa2048", "rsa3072", "rsa4096", "ed25519")
+		k.oneOf(at.key("generate"), key.Generate, kinds...)
 	default:
 		// The value is not repeated: somebody may have pasted the key itself.
 		if name, ok := strings.CutPrefix(key.Key, keyFilePrefix); !ok || name == "" {

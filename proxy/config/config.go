@@ -50,7 +50,8 @@ type Config struct {
 	Database string `yaml:"database"`
 
 	// Keys has the key ring of each repository, by the repository's name. A
-	// repository without a ring gets one {purpose: image, generate: p256}.
+	// repository of images without a ring gets one {purpose: image, generate:
+	// p256}; one of packages gets a key for each use that its ring has none for.
 	Keys map[string][]Key `yaml:"keys"`
 
 	// PassphraseFile is a file with the passphrase that encrypts keys which are
@@ -63,8 +64,8 @@ type Config struct {
 	KeyPassphrase Secret `yaml:"-"`
 
 	// Repositories by name: ^[a-z0-9][a-z0-9._-]*$, and none of v2, healthz,
-	// readyz and metrics, which are paths of the proxy itself. Default: one
-	// repository, images, of format oci, for all names.
+	// readyz and metrics, which are paths of the proxy itself. Default: images,
+	// of format oci, for all names, and one of every other format, named after it.
 	Repositories map[string]Repository `yaml:"repositories"`
 
 	// Auth says who may do what. Nil: whoever reaches the proxy may do
@@ -85,44 +86,51 @@ type TLS struct {
 // A Key is one key of a ring. Exactly one of Generate and Key is set. Two keys
 // of one purpose both sign.
 type Key struct {
-	// Purpose is what the key may sign. This version knows PurposeImage.
+	// Purpose is what the key may sign: PurposeImage, or what the repository's
+	// format signs for: index, package, file.
 	Purpose string `yaml:"purpose"`
 
-	// Scheme tells apart the kinds of signature of a purpose that has several.
-	// The purpose image has one kind: empty.
+	// Scheme tells apart the kinds of keys of a purpose: openpgp, rsa, ecdsa. It
+	// may be left out where the purpose has one kind. The purpose image has none.
 	Scheme string `yaml:"scheme,omitempty"`
 
 	// Generate is the kind of key that is made at the first start and kept
 	// under <data>/keys: p224, p256, p384, p521, rsa2048, rsa3072, rsa4096 or
-	// ed25519.
+	// ed25519, as far as the purpose's clients take it.
 	Generate string `yaml:"generate,omitempty"`
 
 	// Key is a key that is brought along: file:PATH.
 	Key string `yaml:"key,omitempty"`
 
-	// UID is the user ID of an OpenPGP key. No key of purpose image has one.
+	// UID is the user ID of an OpenPGP key that is generated. Default: Hallmark
+	// and the repository's name.
 	UID string `yaml:"uid,omitempty"`
 }
 
-// A Repository is a set of images under one key ring.
+// A Repository is a set of images or packages under one key ring.
 type Repository struct {
-	// Format is the kind of repository. This version knows FormatOCI.
+	// Format is the kind of repository: FormatOCI, or the name of a
+	// [PackageFormat]. All fields below but Settings are for images.
 	Format string `yaml:"format"`
+
+	// Settings are those of a PackageFormat, the pointer that its Defaults
+	// returns. In YAML they stand under the format's name.
+	Settings any `yaml:"-"`
 
 	// Images are patterns of the names under /v2/ that belong to the
 	// repository, as in [Match]. [Config.RepositoryFor] says which repository
 	// gets a name that several patterns match. Default <repository>/*.
-	Images []string `yaml:"images"`
+	Images []string `yaml:"images,omitempty"`
 
 	// Upstream is the registry behind the repository. Nil: the embedded one.
 	Upstream *Upstream `yaml:"upstream,omitempty"`
 
 	// Signatures are the layouts in which signatures are stored: SignatureCosign,
 	// which is always among them, and SignatureBundle. Default [cosign].
-	Signatures []string `yaml:"signatures"`
+	Signatures []string `yaml:"signatures,omitempty"`
 
 	// HideSignatureTags leaves the tags of signatures out of tags/list.
-	HideSignatureTags bool `yaml:"hide_signature_tags"`
+	HideSignatureTags bool `yaml:"hide_signature_tags,omitempty"`
 
 	// Auth is AuthUpstream for every repository with an upstream, whose own
 	// auth then decides who may do what, and empty for every other.
@@ -202,6 +210,8 @@ const (
 	FormatOCI = "oci"
 
 	PurposeImage = "image"
+
+	SchemeOpenPGP = "openpgp"
 
 	SignatureCosign = "cosign"
 	SignatureBundle = "bundle"

@@ -20,14 +20,15 @@ import (
 type decoder struct {
 	file    string
 	origins origins
+	formats []PackageFormat
 	problems
 }
 
 // decode lays the YAML text of a file over c and notes in from where each
 // setting stands. Of a file with several faults it names all. An empty file
 // changes nothing.
-func decode(file string, text []byte, c *Config, from origins) error {
-	d := &decoder{file: file, origins: from}
+func decode(file string, text []byte, c *Config, from origins, formats []PackageFormat) error {
+	d := &decoder{file: file, origins: from, formats: formats}
 	from[""] = file
 	root, err := d.document(text)
 	if err != nil || root == nil {
@@ -112,6 +113,12 @@ func (d *decoder) fields(p place, n *yaml.Node, v reflect.Value) {
 	for _, s := range settings(v) {
 		fields[s.name] = s.value
 		known = append(known, s.name)
+	}
+	if repo, ok := v.Addr().Interface().(*Repository); ok {
+		for name, settings := range d.formatSettings(n, repo) {
+			fields[name] = settings
+			known = append(known, name)
+		}
 	}
 	d.entries(p, n, func(key, value *yaml.Node) {
 		field, ok := fields[key.Value]

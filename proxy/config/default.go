@@ -4,9 +4,9 @@ import "time"
 
 // Default returns the settings of a proxy without a configuration file, which
 // are those that [Load] returns when it is given nothing.
-func Default() *Config {
+func Default(formats ...PackageFormat) *Config {
 	c := unfinished()
-	c.complete()
+	c.complete(formats)
 	return c
 }
 
@@ -34,12 +34,19 @@ func (u *Upstream) preset() {
 // complete fills in the defaults that depend on other settings, and brings
 // addresses into their canonical form. Settings that are wrong stay as they
 // are, for check to name.
-func (c *Config) complete() {
+func (c *Config) complete(formats []PackageFormat) {
 	c.PublicURL = canonicalOrigin(c.PublicURL)
 	if len(c.Repositories) == 0 {
 		c.Repositories["images"] = Repository{Format: FormatOCI, Images: []string{"*"}}
+		for _, f := range formats {
+			c.Repositories[f.Name] = Repository{Format: f.Name}
+		}
 	}
 	for name, repo := range c.Repositories {
+		if f, ok := formatOf(formats, repo.Format); ok {
+			c.completePackages(name, repo, f)
+			continue
+		}
 		c.Repositories[name] = repo.completed(name)
 		if c.Keys[name] == nil {
 			c.Keys[name] = []Key{{Purpose: PurposeImage, Generate: "p256"}}

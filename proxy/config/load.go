@@ -35,7 +35,9 @@ type Overrides struct {
 // Where several settings are wrong, the error has a line for each. A line begins
 // with file:line:column, with the name of the variable, or with the flag, and
 // names the fault and the way out.
-func Load(path string, getenv func(string) string, flags Overrides) (*Config, error) {
+//
+// formats are the kinds of package repositories that there may be.
+func Load(path string, getenv func(string) string, flags Overrides, formats ...PackageFormat) (*Config, error) {
 	var text []byte
 	if path != "" {
 		var err error
@@ -43,11 +45,11 @@ func Load(path string, getenv func(string) string, flags Overrides) (*Config, er
 			return nil, err
 		}
 	}
-	return load(path, text, getenv, flags)
+	return load(path, text, getenv, flags, formats...)
 }
 
 // load is Load after the file was read.
-func load(path string, text []byte, getenv func(string) string, flags Overrides) (*Config, error) {
+func load(path string, text []byte, getenv func(string) string, flags Overrides, formats ...PackageFormat) (*Config, error) {
 	folder, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
@@ -57,7 +59,7 @@ func load(path string, text []byte, getenv func(string) string, flags Overrides)
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	c, from := unfinished(), origins{}
-	if err := decode(path, text, c, from); err != nil {
+	if err := decode(path, text, c, from, formats); err != nil {
 		return nil, err
 	}
 	c.resolve(folder)
@@ -68,8 +70,8 @@ func load(path string, text []byte, getenv func(string) string, flags Overrides)
 	if err := c.override(flags, from); err != nil {
 		return nil, err
 	}
-	c.complete()
-	if err := check(c, from); err != nil {
+	c.complete(formats)
+	if err := check(c, from, formats); err != nil {
 		return nil, err
 	}
 	return c, nil

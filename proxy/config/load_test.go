@@ -131,7 +131,7 @@ func TestEveryPlainValueHasAVariable(t *testing.T) {
 	want.Log = Log{Format: "json", Level: "debug"}
 	want.TLS = &TLS{Cert: "/tls/cert", Key: "/tls/key"}
 	want.Auth = &Auth{Htpasswd: "/etc/htpasswd"}
-	want.complete()
+	want.complete(nil)
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got\n%s\nwant\n%s", printed(t, c), printed(t, want))
 	}

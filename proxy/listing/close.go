@@ -219,23 +219,24 @@ func (p *closing) take(form int, closed, open []*segment) *viewForm {
 	if p.prior != nil && p.prior.forms[form] != nil {
 		was = *p.prior.forms[form]
 	}
-	f := &viewForm{closed: make([]ref, len(closed)), open: make([]ref, len(open)), packs: slices.Clone(was.packs)}
-	kept, same := 0, true
-	for i, old := 0, 0; i < len(closed); i++ {
+	kept := 0
+	for kept < len(closed) && kept < len(was.closed) && was.closed[kept].seg.same(closed[kept]) {
+		kept++
+	}
+	f := &viewForm{closed: was.closed, open: make([]ref, len(open)), packs: slices.Clone(was.packs)}
+	if kept < len(closed) || kept < len(was.closed) { // most often nothing has changed but what is open
+		f.closed = make([]ref, len(closed))
+		copy(f.closed, was.closed[:kept])
+	}
+	for i, old := kept, kept; i < len(closed); i++ {
 		s := closed[i]
 		for old < len(was.closed) && was.closed[old].seg.closed < s.closed {
 			old++
 		}
 		if old < len(was.closed) && was.closed[old].seg.same(s) {
 			f.closed[i] = was.closed[old]
-			f.closed[i].seg = s
-			same = same && old == i
 		} else {
 			f.closed[i], _ = p.held(&was, form, s)
-			same = false
-		}
-		if same {
-			kept = i + 1
 		}
 	}
 	p.ends[form].kept = kept

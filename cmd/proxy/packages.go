@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"hallmark/formats"
+	"hallmark/proxy"
+	"hallmark/proxy/backend"
+	"hallmark/proxy/backend/hosted"
+	"hallmark/proxy/blob"
+	"hallmark/proxy/config"
+	"hallmark/proxy/publish"
+	"hallmark/proxy/spool"
+	"hallmark/signing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// packageFormats is the table of formats as the configuration needs it.
+func packageFormats() []config.PackageFormat {
+	var all []config.PackageFormat
+	for _, f := range formats.Table() {
+		all = append(all, config.PackageFormat{
+			Name: f.Name, Defaults: f.Defaults,
+			Open: func(settings any) ([]config.KeyUse, error) {
+				opened, err := f.New(settings)
+				if err != nil {
+					return nil, err
+				}
+				var uses []config.KeyUse
+				for _, use := range append(opened.Spec().Keys, publish.Sidecars()...) {
+					uses = append(uses, config.KeyUse{
+						Purpose: string(use.Purpose), Scheme: string(use.Family), Generate: use.Generate,
+						Kinds: use.Kinds, Refused: use.Refused, Optional: use.Shared,
+					})
+				}
+				return uses, nil
+			},
+		})
+	}
+	return all
+}
+
+// openPackages opens a package repository.
+func (h *house) openPackages(name string, c config.Repository, ring *signing.Ring) (*proxy.Repository, error) {
+	ctx := context.Background()
+	if err := h.openStorage(ctx); err != nil {
+		return nil, err
+	}
+	for _, entry := range formats.Table() {
+		if entry.Name != c.Format {
+			continue
+		}
+		f, err := entry.New(c.Settings)
+		if err != nil {
+			return nil, err
+		}
+		settings, err := yaml.Marshal(c.Settings)
+		if err != nil {
+			return nil, err
+		}
+		kept := hosted.New(name, h.ledger, h.blobs)
+		repo, err := publish.Open(ctx, publish.Options{
+			Name: name, Format: f, Settings: string(settings), Ring: ring, State: kept, Tree: kept, Blobs: h.blobs,
+			Spool: h.spool, Log: h.log, Now: time.Now, Observe: h.metrics.Committed(name),
+		})
+		if err != nil {
+			return nil, err
+		}
+		if err := repo.Refresh(ctx); err != nil {
+			repo.Close()
+			return nil, err
+		}
+		return &proxy.Repository{
+			Name: name, Ring: ring, Ready: h.blobs.Ready,
+			Collect:  func(ctx context.Context, _ bool, tell func(string)) error { return h.collectPackages(ctx, tell) },
+			Packages: &proxy.Packages{Format: f, Publish: repo, Tree: kept},
+		}, nil
+	}
+	return nil, fmt.Errorf("there is no format %q", c.Format)
+}
+
+// openStorage opens where package repositories keep bytes.
+func (h *house) openStorage(ctx context.Context) (err error) {
+	if h.blobs != nil {
+		return nil
+	}
+	driver, parameters := h.config.StorageDriver()
+	if h.blobs, err = blob.Open(ctx, driver, parameters); err != nil {
+		return err
+	}
+	h.spool, err = spool.Open(h.data.file("spool"))
+	return err
+}
+
+// collectPackages removes what no package repository needs any more.
+func (h *house) collectPackages(ctx context.Context, tell func(string)) error {
+	var names []string
+	waiting := func(yield func(backend.Digest, error) bool) {
+		for _, r := range h.repositories {
+			if r.Packages == nil {
+				continue
+			}
+			for d, err := range r.Packages.Publish.Waiting(ctx) {
+				if !yield(d, err) {
+					return
+				}
+			}
+		}
+	}
+	for _, r := range h.repositories {
+		if r.Packages == nil {
+			continue
+		}
+		names = append(names, r.Name)
+		if err := r.Packages.Publish.Expire(ctx); err != nil {
+			return err
+		}
+	}
+	return hosted.Collect(ctx, h.ledger, h.blobs, names, waiting, time.Now(), tell)
+}
+
+// collectEvery is how often a server removes what its package repositories do not need any more.
+const collectEvery = time.Hour
+
+// collectNowAndThen collects, until ctx ends.
+func (h *house) collectNowAndThen(ctx context.Context) {
+	ticker := time.NewTicker(collectEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if err := h.collectPackages(ctx, func(line string) { h.log.Debug(line) }); err != nil && ctx.Err() == nil {
+			h.log.Error("collecting garbage failed", "error", err)
+		}
+	}
+}

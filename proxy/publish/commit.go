@@ -1,0 +1,275 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"hallmark/formats/format"
+	"hallmark/proxy/backend"
+	"hallmark/proxy/listing"
+	"hallmark/signing"
+	"hallmark/signing/scheme"
+)
+
+// A job is one change of a repository that waits for the committer. Exactly one of its kinds is set.
+type job struct {
+	put    *staged  // an upload
+	remove []string // a package at the first of these paths that has one
+	render []string // shards whose index is signed again
+	expire bool     // uploads that have waited too long go
+	resign bool     // even those files of it that have not changed
+
+	rebuild  []stagedEntries    // entries of packages that are set again
+	packings []*listing.Packing // packs that are taken over
+
+	ctx    context.Context
+	result Result
+	done   chan error
+}
+
+// maxBatch is how many jobs one generation takes at most.
+const maxBatch = 64
+
+// commit hands a job to the committer and waits for the outcome. If ctx ends before the committer has taken it, nothing
+// happens; after that the outcome is waited for.
+func (r *Repository) commit(ctx context.Context, j *job) (Result, error) {
+	j.ctx, j.done = context.WithoutCancel(ctx), make(chan error, 1)
+	select {
+	case r.jobs <- j:
+		err := <-j.done
+		return j.result, err
+	case <-ctx.Done():
+		return Result{}, context.Cause(ctx)
+	case <-r.closing:
+		return Result{}, ErrClosed
+	}
+}
+
+// run is the committer. While it commits, jobs gather, and all that have gathered make the next generation.
+func (r *Repository) run() {
+	defer close(r.stopped)
+	for {
+		select {
+		case <-r.closing:
+			return
+		case j := <-r.jobs:
+			batch := []*job{j}
+		gather:
+			for len(batch) < maxBatch {
+				select {
+				case j := <-r.jobs:
+					batch = append(batch, j)
+				default:
+					break gather
+				}
+			}
+			r.commitBatch(batch)
+		}
+	}
+}
+
+// commitBatch commits jobs as one generation. Where one of them is to blame for a failure, the others are tried one by
+// one, so that none fails for its neighbour.
+func (r *Repository) commitBatch(batch []*job) {
+	taken, later, err := r.tryBatch(batch)
+	if err != nil && len(taken) > 1 && !errors.Is(err, backend.ErrFull) {
+		later = append(taken, later...)
+	} else {
+		finish(taken, err)
+	}
+	for _, j := range later {
+		_, _, err := r.tryBatch([]*job{j})
+		finish([]*job{j}, err)
+	}
+}
+
+func finish(batch []*job, err error) {
+	for _, j := range batch {
+		j.done <- err
+	}
+}
+
+// maxLost is how often in a row a generation may be lost to another replica.
+const maxLost = 100
+
+// tryBatch commits jobs as one generation, again and again while others commit first. It returns those that were taken
+// into it, for the caller to finish, and those that must come later. Jobs that cannot be done were told so.
+func (r *Repository) tryBatch(batch []*job) (taken, later []*job, err error) {
+	began := r.Now()
+	for range maxLost {
+		r.mu.Lock()
+		now, err := r.load(batch[0].ctx)
+		r.mu.Unlock()
+		if err != nil {
+			return batch, later, err
+		}
+		g := r.begin(batch[0].ctx, now)
+		taken = nil
+		for _, j := range batch {
+			switch err := g.apply(j); {
+			case err == nil:
+				taken = append(taken, j)
+			case g.broken:
+				return batch, later, err
+			case err == errAlone && len(batch) > 1:
+				later = append(later, j)
+			default:
+				j.done <- err
+			}
+		}
+		batch = taken
+		if len(taken) == 0 || !g.dirty {
+			return taken, later, nil
+		}
+		err = g.commit()
+		switch {
+		case errors.Is(err, backend.ErrLost):
+			r.forget()
+			continue
+		case err != nil:
+			r.forget() // it is open what is there now
+			return taken, later, err
+		}
+		if r.Observe != nil {
+			r.Observe(len(batch), r.Now().Sub(began))
+		}
+		return taken, later, nil
+	}
+	return taken, later, fmt.Errorf("%w: %d times in a row", backend.ErrLost, maxLost)
+}
+
+func (r *Repository) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.current = nil
+}
+
+// A generation is one that is being made.
+type generation struct {
+	*Repository
+	ctx    context.Context
+	base   *current
+	time   time.Time
+	date   time.Time // of the index
+	lists  *listing.Change
+	out    backend.Commit
+	shards map[string]bool // that are rendered again
+	dirty  bool
+	resign bool // also what has not changed
+	broken bool // the listings are half changed: nothing of this can be used
+
+	views   []string           // listings that were brought up to date
+	puts    map[string]*staged // packages that this generation adds, by path
+	removed map[string]bool    // and those that it removes
+	slots   map[string]string  // slot → path of the package that this generation puts there
+}
+
+func (r *Repository) begin(ctx context.Context, base *current) *generation {
+	now := r.Now()
+	date := now.UTC().Truncate(time.Second)
+	if date.Before(base.Date) {
+		date = base.Date
+	}
+	return &generation{
+		Repository: r, ctx: ctx, base: base, time: now, date: date,
+		lists:  base.lists.Begin(r.State, r.places()),
+		out:    backend.Commit{Base: base.Generation, Time: now, Date: date, Objects: map[backend.Digest][]byte{}, State: map[string][]byte{}},
+		shards: map[string]bool{}, puts: map[string]*staged{}, removed: map[string]bool{}, slots: map[string]string{},
+	}
+}
+
+// apply adds a job to the generation. On an error nothing was added, unless the generation is broken.
+func (g *generation) apply(j *job) error {
+	switch {
+	case j.put != nil:
+		return g.put(j)
+	case j.remove != nil:
+		return g.removeFirst(j)
+	case j.render != nil:
+		for _, shard := range j.render {
+			g.touch(shard)
+		}
+		g.resign = g.resign || j.resign
+	case j.rebuild != nil:
+		return g.rebuild(j)
+	case j.expire:
+		return g.expire()
+	case j.packings != nil:
+		return g.adopt(j)
+	}
+	return nil
+}
+
+func (g *generation) touch(shard string) {
+	g.shards[shard] = true
+	g.dirty = true
+}
+
+// commit renders the shards that were touched and commits everything.
+func (g *generation) commit() error {
+	for _, shard := range slices.Sorted(maps.Keys(g.shards)) {
+		if err := g.render(shard); err != nil {
+			return fmt.Errorf("render the index of %q: %w", shard, err)
+		}
+	}
+	next, writes := g.lists.Commit()
+	if g.resign || g.base.Generation == 0 {
+		g.out.State[fingerprintKey] = g.fingerprint()
+	}
+	maps.Copy(g.out.State, writes.State)
+	maps.Copy(g.out.Objects, writes.Objects)
+	if err := g.State.Commit(g.ctx, g.out); err != nil {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, view := range g.views {
+		g.unpacked[view] = true
+	}
+	select {
+	case g.grown <- struct{}{}:
+	default: // the packer knows already
+	}
+	g.current = &current{
+		Head:  backend.Head{Generation: g.base.Generation + 1, Time: g.time, Date: g.date},
+		lists: next,
+	}
+	return nil
+}
+
+// Render makes and signs the index of shards again.
+func (r *Repository) Render(ctx context.Context, shards ...string) error {
+	if len(shards) == 0 {
+		return nil
+	}
+	_, err := r.commit(ctx, &job{render: shards})
+	return err
+}
+
+// Delete removes the package at the first of op.Paths that has one, with its sidecars and its lines in the index. The
+// error wraps fs.ErrNotExist if there is none.
+func (r *Repository) Delete(ctx context.Context, op format.Op, by Caller) error {
+	_, err := r.commit(ctx, &job{remove: op.Paths})
+	return err
+}
+
+// signIndex signs an index file, or part of one, and notes that in the log.
+func (g *generation) signIndex(wish format.Seal, m signing.Message, file string, digest backend.Digest) ([]format.Signature, error) {
+	if wish.Purpose != scheme.Index {
+		return nil, fmt.Errorf("the format asks for a signature of %s with a key of purpose %s", file, wish.Purpose)
+	}
+	signed, err := g.ring.Sign(wish.Purpose, wish.Scheme, m, g.date)
+	if err != nil {
+		return nil, err
+	}
+	for _, sig := range signed.Signatures {
+		entry := logEntry(wish.Scheme, sig, g.time)
+		entry.Name, entry.Digest = file, digest
+		g.out.Signatures = append(g.out.Signatures, entry)
+	}
+	return g.signatures(wish, signed), nil
+}

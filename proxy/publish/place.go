@@ -1,0 +1,290 @@
+package publish
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"hallmark/formats/format"
+	"hallmark/proxy/backend"
+	"hallmark/proxy/listing"
+)
+
+// put adds an upload to the generation, or to those that wait for their set.
+func (g *generation) put(j *job) error {
+	s := j.put
+	if s.Package.Waits {
+		if err := g.wait(s); err != nil {
+			return err
+		}
+		j.result = Result{Path: s.Package.Path, Waits: true}
+		return nil
+	}
+	set, err := g.complete(s)
+	if err != nil {
+		return err
+	}
+	for _, member := range set {
+		if err := g.check(member); err != nil {
+			return err
+		}
+	}
+	j.result = Result{Path: s.Package.Path, Same: true}
+	for _, member := range set {
+		if member.same {
+			continue
+		}
+		j.result.Same = false
+		if err := g.add(member); err != nil {
+			g.broken = true
+			return err
+		}
+	}
+	if s.Package.Unlisted {
+		j.result.Same = false
+	}
+	return nil
+}
+
+// errAlone says that a job cannot be in one generation with another of its batch. It is in the next one.
+var errAlone = errors.New("this needs a generation of its own")
+
+// check says whether an upload can be added to the generation, and notes in it whether it is there already.
+func (g *generation) check(s *staged) error {
+	p := &s.Package
+	there, err := g.State.Find(g.ctx, []string{p.Path}, nil)
+	if err != nil {
+		return err
+	}
+	if other := g.puts[p.Path]; other != nil {
+		if p.Overwrites && other.Uploaded != s.Uploaded {
+			return errAlone
+		}
+		there = []backend.Package{{Path: p.Path, Uploaded: other.Uploaded}}
+	} else if g.removed[p.Path] && len(there) == 1 {
+		there[0].Removed = g.time
+	}
+	if s.same, err = s.compare(there); err != nil || s.same {
+		return err
+	}
+	if err := g.checkTree(p.Path); err != nil {
+		return err
+	}
+	if p.Slot == "" {
+		return nil
+	}
+	rival, err := g.inSlot(p.Slot)
+	if err != nil || rival == nil || rival.Path == p.Path {
+		return err
+	}
+	if g.puts[rival.Path] != nil {
+		return errAlone
+	}
+	if g.spec.Compare == nil || g.spec.Compare(p.Version, rival.Version) < 0 {
+		return conflictf("%s is older than %s, which is listed: clients would be sent back", p.Path, rival.Path)
+	}
+	return nil
+}
+
+// inSlot returns the package that sits in a slot; nil if there is none.
+func (g *generation) inSlot(slot string) (*backend.Package, error) {
+	if path, ok := g.slots[slot]; ok {
+		if path == "" {
+			return nil, nil
+		}
+		return &backend.Package{Path: path, Version: g.puts[path].Package.Version}, nil
+	}
+	sitting, err := g.State.Find(g.ctx, nil, []string{slot})
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range sitting {
+		if !g.removed[t.Path] {
+			return &t, nil
+		}
+	}
+	return nil, nil
+}
+
+// checkTree refuses a package where the tree has an index file, or a folder.
+func (g *generation) checkTree(path string) error {
+	index, err := g.indexed(path)
+	if err != nil {
+		return err
+	}
+	if index {
+		return format.NotAllowedf("%s is a file of the index, which is made here", path)
+	}
+	return nil
+}
+
+// add makes an upload that was checked part of the generation.
+func (g *generation) add(s *staged) error {
+	p := &s.Package
+	if p.Slot != "" {
+		rival, err := g.inSlot(p.Slot)
+		if err != nil {
+			return err
+		}
+		if rival != nil && rival.Path != p.Path {
+			if err := g.take(rival.Path, true); err != nil {
+				return err
+			}
+		}
+		g.slots[p.Slot] = p.Path
+	}
+	if err := g.replace(p.Path); err != nil {
+		return err
+	}
+	for _, e := range p.Entries {
+		if err := g.lists.Set(g.ctx, listing.Entry{Group: p.Shard + groupSeparator + e.Group, Key: p.Path, Data: e.Data}); err != nil {
+			return err
+		}
+	}
+	rec, err := s.record()
+	if err != nil {
+		return err
+	}
+	g.out.Packages = append(g.out.Packages, backend.Package{
+		Path: p.Path, Name: p.Name, Version: p.Version, Arch: p.Arch, Slot: p.Slot, Shard: p.Shard,
+		Uploaded: s.Uploaded, Digest: s.Digest, Size: s.Size, By: s.By, Time: g.time, Record: rec,
+	})
+	g.out.Files = append(g.out.Files, backend.Put{Path: p.Path, Content: backend.Content{
+		Parts: listing.Parts{{Digest: s.Digest, Size: s.Size}}, Size: s.Size, Tag: s.Digest,
+	}})
+	for _, c := range s.Sidecars {
+		if err := g.addSidecar(c); err != nil {
+			return err
+		}
+	}
+	g.out.Signatures = append(g.out.Signatures, s.Log...)
+	g.puts[p.Path] = s
+	delete(g.removed, p.Path)
+	g.touch(p.Shard)
+	return nil
+}
+
+// addSidecar puts a signature beside its package, unless an author's own stands there.
+func (g *generation) addSidecar(c sidecar) error {
+	if g.puts[c.Path] != nil {
+		return nil
+	}
+	there, err := g.State.Find(g.ctx, []string{c.Path}, nil)
+	if err != nil {
+		return err
+	}
+	for _, t := range there {
+		if t.Removed.IsZero() && !g.removed[t.Path] {
+			return nil
+		}
+	}
+	g.out.Files = append(g.out.Files, backend.Put{Path: c.Path, Content: content(c.Data)})
+	return nil
+}
+
+// replace makes room at the path of a package: of the package that it overwrites, or of a sidecar of ours that an author
+// has a signature for.
+func (g *generation) replace(path string) error {
+	if _, _, ok := sidecarOf(path); ok {
+		g.dropFile(path)
+	}
+	there, err := g.State.Find(g.ctx, []string{path}, nil)
+	if err != nil {
+		return err
+	}
+	for _, t := range there {
+		if t.Removed.IsZero() && !g.removed[path] {
+			return g.take(path, false)
+		}
+	}
+	return nil
+}
+
+// dropFile takes a file out of the tree, also one that this generation was to add.
+func (g *generation) dropFile(path string) {
+	for i, f := range g.out.Files {
+		if f.Path == path {
+			g.out.Files = append(g.out.Files[:i:i], g.out.Files[i+1:]...)
+			return
+		}
+	}
+	g.out.Gone = append(g.out.Gone, backend.Gone{Path: path})
+}
+
+// removeFirst removes the package at the first path that has one.
+func (g *generation) removeFirst(j *job) error {
+	for _, path := range j.remove {
+		if g.puts[path] != nil {
+			return errAlone
+		}
+		there, err := g.State.Find(g.ctx, []string{path}, nil)
+		if err != nil {
+			return err
+		}
+		for _, t := range there {
+			if t.Removed.IsZero() && !g.removed[t.Path] {
+				if err := g.take(path, false); err != nil {
+					g.broken = true
+					return err
+				}
+				return nil
+			}
+		}
+	}
+	path := j.remove[0]
+	if index, err := g.indexed(path); err != nil {
+		return err
+	} else if index {
+		return format.NotAllowedf("%s is a file of the index, which goes when its packages go", path)
+	}
+	if file, _, ok := sidecarOf(path); ok {
+		return format.NotFoundf("there is no package at %s; a signature goes with its file, %s", path, file)
+	}
+	return format.NotFoundf("there is no package at %s", path)
+}
+
+// take removes a package that is there. An evicted one stays readable for clients that are in the middle of an update.
+func (g *generation) take(path string, evicted bool) error {
+	there, err := g.State.Find(g.ctx, []string{path}, nil)
+	if err != nil {
+		return err
+	}
+	if len(there) != 1 {
+		return fmt.Errorf("%s: %w", path, fs.ErrNotExist)
+	}
+	var rec record
+	if err := json.Unmarshal(there[0].Record, &rec); err != nil {
+		return fmt.Errorf("the record of %s: %w", path, err)
+	}
+	for _, group := range rec.Groups {
+		if _, err := g.lists.Remove(g.ctx, rec.Shard+groupSeparator+group, path); err != nil {
+			return err
+		}
+	}
+	g.out.Removed = append(g.out.Removed, path)
+	g.out.Gone = append(g.out.Gone, backend.Gone{Path: path, Lasting: evicted})
+	for _, sidecar := range rec.Sidecars {
+		if author, err := g.isPackage(sidecar); err != nil {
+			return err
+		} else if !author {
+			g.out.Gone = append(g.out.Gone, backend.Gone{Path: sidecar, Lasting: evicted})
+		}
+	}
+	g.removed[path] = true
+	if slot := there[0].Slot; slot != "" {
+		g.slots[slot] = ""
+	}
+	g.touch(rec.Shard)
+	return nil
+}
+
+// isPackage reports whether a package is at a path.
+func (g *generation) isPackage(path string) (bool, error) {
+	if !strings.HasSuffix(path, openpgpSuffix) {
+		return false, nil
+	}
+	there, err := g.State.Find(g.ctx, []string{path}, nil)
+	return len(there) == 1 && there[0].Removed.IsZero(), err
+}

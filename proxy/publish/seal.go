@@ -1,0 +1,168 @@
+package publish
+
+import (
+	"bytes"
+	"crypto"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"hallmark/formats/format"
+	"hallmark/proxy/backend"
+	"hallmark/proxy/spool"
+	"hallmark/signing"
+	"hallmark/signing/scheme"
+)
+
+// seal grants the wishes of the format for an upload. It returns the bytes as they will be served: body itself, if
+// nothing was spliced into it.
+func (r *Repository) seal(op format.Op, body *spool.Body, s *staged) (*spool.Body, error) {
+	sealing, err := r.Format.Seal(op, body, r.keys)
+	if err != nil {
+		return nil, err
+	}
+	now := r.Now()
+	for _, wish := range sealing.Seals {
+		if wish.Purpose != scheme.Package {
+			return nil, fmt.Errorf("the format asks for a signature of a package with a key of purpose %s", wish.Purpose)
+		}
+		m, err := r.message(body, wish)
+		if err != nil {
+			return nil, err
+		}
+		signed, err := r.ring.Sign(wish.Purpose, wish.Scheme, m, now)
+		if err != nil {
+			return nil, err
+		}
+		sigs := r.signatures(wish, signed)
+		s.Signatures = append(s.Signatures, sigs...)
+		s.log(wish.Scheme, signed, now)
+		if wish.Path != "" {
+			s.Sidecars = append(s.Sidecars, sidecar{wish.Path, sigs[0].Value})
+		}
+	}
+	if sealing.Splice == nil {
+		return body, nil
+	}
+	patches, err := sealing.Splice(s.Signatures)
+	if err != nil {
+		return nil, err
+	}
+	return splice(body, patches, body.Hashes())
+}
+
+// log notes the signatures of a file whose digest is not known yet.
+func (s *staged) log(sch scheme.Scheme, signed *signing.Signed, at time.Time) {
+	for _, sig := range signed.Signatures {
+		s.Log = append(s.Log, logEntry(sch, sig, at))
+	}
+}
+
+func logEntry(sch scheme.Scheme, sig signing.Signature, at time.Time) backend.Signature {
+	return backend.Signature{
+		Scheme: string(sch), Key: sig.Key.ID(), Message: parseDigest(sig.MessageDigest), Value: parseDigest(sig.ValueDigest), Time: at,
+	}
+}
+
+// parseDigest reads what the signing package has written.
+func parseDigest(text string) (d backend.Digest) {
+	hex.Decode(d[:], []byte(strings.TrimPrefix(text, "sha256:")))
+	return d
+}
+
+// signatures returns what a format is told of signatures that it wished for.
+func (r *Repository) signatures(wish format.Seal, signed *signing.Signed) []format.Signature {
+	if signed.Document != nil {
+		return []format.Signature{{Seal: wish.Name, Key: KeyFile(r.Name, signed.Signatures[0].Key), Value: signed.Document}}
+	}
+	var all []format.Signature
+	for _, sig := range signed.Signatures {
+		all = append(all, format.Signature{Seal: wish.Name, Key: KeyFile(r.Name, sig.Key), Value: sig.Value})
+	}
+	return all
+}
+
+// message returns what a seal signs of a body.
+func (r *Repository) message(body *spool.Body, wish format.Seal) (signing.Message, error) {
+	if wish.Message == nil {
+		return body, nil
+	}
+	hashes := r.ring.Hashes(wish.Purpose)
+	if wish.Scheme == scheme.RSASHA1 {
+		hashes = append(hashes, crypto.SHA1)
+	}
+	m, err := signing.NewHashed(hashes...)
+	if err != nil {
+		return nil, err
+	}
+	for _, part := range wish.Message {
+		n, err := io.Copy(m, io.NewSectionReader(body, part.Offset, part.Size))
+		if err != nil {
+			return nil, err
+		}
+		if n != part.Size {
+			return nil, fmt.Errorf("the format asks for a signature of bytes %d to %d of %d", part.Offset, part.Offset+part.Size, body.Size())
+		}
+	}
+	return m, nil
+}
+
+// splice returns a body with some ranges replaced, which shares the others with the old one.
+func splice(body *spool.Body, patches []format.Patch, hashes []crypto.Hash) (*spool.Body, error) {
+	var parts []io.Reader
+	at := int64(0)
+	for _, p := range patches {
+		if p.Offset < at || p.Size < 0 || p.Offset+p.Size > body.Size() {
+			return nil, fmt.Errorf("the format asks for a patch of bytes %d to %d of %d", p.Offset, p.Offset+p.Size, body.Size())
+		}
+		parts = append(parts, io.NewSectionReader(body, at, p.Offset-at), bytes.NewReader(p.Data))
+		at = p.Offset + p.Size
+	}
+	parts = append(parts, io.NewSectionReader(body, at, body.Size()-at))
+	return body.Spliced(io.MultiReader(parts...), hashes...)
+}
+
+// signSidecars makes F.asc and F.sigstore.json over the bytes as they will be served.
+func (r *Repository) signSidecars(body *spool.Body, s *staged) error {
+	now := r.Now()
+	pgp, err := r.ring.Sign(scheme.File, scheme.OpenPGPArmored, body, now)
+	if err != nil {
+		return err
+	}
+	bundles, err := r.ring.Sign(scheme.File, scheme.BlobBundle, body, now)
+	if err != nil {
+		return err
+	}
+	s.log(scheme.OpenPGPArmored, pgp, now)
+	s.log(scheme.BlobBundle, bundles, now)
+	for i := range s.Log {
+		s.Log[i].Name, s.Log[i].Digest, s.Log[i].By, s.Log[i].Request = s.Package.Path, s.Digest, s.By, s.Request
+	}
+	s.Sidecars = append(s.Sidecars, sidecar{s.Package.Path + openpgpSuffix, pgp.Document})
+	// A bundle holds one signature: the newest key's has the usual name, and with several keys each has one of its own.
+	for i, b := range bundles.Signatures {
+		if len(bundles.Signatures) > 1 {
+			s.Sidecars = append(s.Sidecars, sidecar{s.Package.Path + BundleSuffix(b.Key), b.Value})
+		}
+		if i == len(bundles.Signatures)-1 {
+			s.Sidecars = append(s.Sidecars, sidecar{s.Package.Path + bundleSuffix, b.Value})
+		}
+	}
+	for _, c := range s.Sidecars {
+		if len(c.Data) > maxSmall {
+			return errors.New("a signature is larger than what is kept of one")
+		}
+	}
+	return nil
+}
+
+// maxSmall is the size in bytes up to which a file is kept with its name.
+const maxSmall = 4 << 10
+
+// BundleSuffix returns the end of the name of a bundle by one of several keys.
+func BundleSuffix(k signing.PublicKey) string {
+	return "." + strings.TrimPrefix(k.ID(), "sha256:")[:8] + bundleSuffix
+}

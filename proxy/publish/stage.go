@@ -1,0 +1,222 @@
+package publish
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"hallmark/formats/format"
+	"hallmark/proxy/backend"
+	"hallmark/proxy/spool"
+)
+
+// A Caller is who asks for a change.
+type Caller struct {
+	By      string // the user; empty or "anonymous": nobody that we know
+	Request string // the id of the request
+}
+
+// An Upload is a file on its way in.
+type Upload struct {
+	Body   io.Reader
+	Limit  int64  // in bytes
+	SHA256 []byte // of the body, as the client says; nil: it says nothing
+	Caller
+}
+
+// A Result says what became of an upload.
+type Result struct {
+	Path  string // where it is served; empty for one that is not
+	Same  bool   // it was there already
+	Waits bool   // it is stored, and visible when its set is complete
+}
+
+// String is for the person who uploaded.
+func (r Result) String() string {
+	switch {
+	case r.Same:
+		return r.Path + " is there already"
+	case r.Waits:
+		return "stored; it is listed when the file that completes its set is uploaded"
+	case r.Path == "":
+		return "the set is complete, signed and listed"
+	}
+	return r.Path + " is signed and listed"
+}
+
+// maxFacts and maxRecord bound what a format may have us keep of a package, in bytes.
+const (
+	maxFacts  = 64 << 10
+	maxRecord = 8 << 20
+)
+
+// Upload takes a file in. Once it returns without an error, the file is durable, signed, listed and visible, or waits
+// durably for the rest of its set. On an error nothing was changed, unless the error is one of the backend's: then it is
+// open, and the same upload again finds out.
+func (r *Repository) Upload(ctx context.Context, op format.Op, u Upload) (Result, error) {
+	body, err := r.Spool.Take(ctx, u.Body, u.Limit, r.hashes...)
+	if err != nil {
+		return Result{}, err
+	}
+	defer body.Close()
+	if u.SHA256 != nil && !bytes.Equal(u.SHA256, body.Digest(crypto.SHA256)) {
+		return Result{}, format.Malformedf("the body's SHA-256 is %x, and the request says %x", body.Digest(crypto.SHA256), u.SHA256)
+	}
+	s, err := r.stage(ctx, op, body, u.Caller)
+	if err != nil {
+		return Result{}, err
+	}
+	if s.same {
+		return Result{Path: s.Package.Path, Same: true}, nil
+	}
+	return r.commit(ctx, &job{put: s})
+}
+
+// A staged upload is stored and signed, and not visible yet. It is plain data: one that waits is kept as JSON.
+type staged struct {
+	Op       format.Op
+	Package  format.Package
+	Uploaded backend.Digest
+	Digest   backend.Digest
+	Size     int64
+	// Signatures are those that the second Parse was given.
+	Signatures []format.Signature `json:",omitempty"`
+	// Sidecars are the signatures that are served beside the file.
+	Sidecars []sidecar
+	// Log is what the ledger is told.
+	Log []backend.Signature
+	Caller
+
+	same bool // the same bytes are there already
+}
+
+// A sidecar is a signature that is served beside a file.
+type sidecar struct {
+	Path string
+	Data []byte
+}
+
+// record is what is kept of a package so that its entries can be made again.
+type record struct {
+	Op         format.Op
+	Signatures []format.Signature `json:",omitempty"`
+	Sidecars   []string           // their paths
+	Groups     []string           // that have an entry of it
+	Shard      string
+	Facts      []byte `json:",omitempty"`
+}
+
+func (s *staged) record() ([]byte, error) {
+	rec := record{Op: s.Op, Signatures: s.Signatures, Shard: s.Package.Shard, Facts: s.Package.Facts}
+	for _, c := range s.Sidecars {
+		rec.Sidecars = append(rec.Sidecars, c.Path)
+	}
+	for _, e := range s.Package.Entries {
+		rec.Groups = append(rec.Groups, e.Group)
+	}
+	return json.Marshal(rec)
+}
+
+// stage makes of a body what a commit needs. It runs in parallel with other uploads.
+func (r *Repository) stage(ctx context.Context, op format.Op, body *spool.Body, caller Caller) (*staged, error) {
+	p, err := r.Format.Parse(op, body, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPackage(p); err != nil {
+		return nil, err
+	}
+	s := &staged{Op: op, Package: p, Uploaded: sha256Of(body), Caller: caller}
+	if !p.Waits && !p.Unlisted {
+		// A look ahead, which saves the work. What counts is what the commit finds.
+		there, err := r.State.Find(ctx, []string{p.Path}, nil)
+		if err != nil {
+			return nil, err
+		}
+		if s.same, err = s.compare(there); err != nil || s.same {
+			return s, err
+		}
+	}
+	sealed, err := r.seal(op, body, s)
+	if err != nil {
+		return nil, err
+	}
+	if sealed != body {
+		defer sealed.Close()
+	}
+	if s.Package, err = r.Format.Parse(op, sealed, nonNil(s.Signatures)); err != nil {
+		return nil, fmt.Errorf("after it was signed: %w", err)
+	}
+	if err := sameIdentity(p, s.Package); err != nil {
+		return nil, err
+	}
+	s.Digest, s.Size = sha256Of(sealed), sealed.Size()
+	if s.Package.Unlisted {
+		return s, nil // it is neither served nor kept
+	}
+	if err := r.signSidecars(sealed, s); err != nil {
+		return nil, err
+	}
+	return s, r.Blobs.Put(ctx, s.Digest, s.Size, io.NewSectionReader(sealed, 0, s.Size))
+}
+
+// nonNil tells the second run of Parse from the first where there are no signatures.
+func nonNil(sigs []format.Signature) []format.Signature {
+	if sigs == nil {
+		return []format.Signature{}
+	}
+	return sigs
+}
+
+// compare says how an upload stands to the package of the same path: whether it is there already, or in conflict.
+func (s *staged) compare(there []backend.Package) (same bool, err error) {
+	for _, t := range there {
+		if t.Path != s.Package.Path {
+			continue
+		}
+		switch {
+		case t.Uploaded == s.Uploaded:
+			return t.Removed.IsZero(), nil
+		case s.Package.Overwrites:
+		case t.Removed.IsZero():
+			return false, conflictf("%s is there already with other bytes (SHA-256 %x): give the new one a new version, or delete the old one", t.Path, t.Uploaded)
+		default:
+			return false, conflictf("%s was deleted less than an hour ago and had other bytes, which clients may still ask for: give the new one a new version, or try again later", t.Path)
+		}
+	}
+	return false, nil
+}
+
+func sha256Of(b *spool.Body) backend.Digest { return backend.Digest(b.Digest(crypto.SHA256)) }
+
+// checkPackage holds what a format says of a package against the contract.
+func checkPackage(p format.Package) error {
+	if p.Unlisted != (p.Path == "") {
+		return fmt.Errorf("the format gives the package the path %q", p.Path)
+	}
+	if len(p.Facts) > maxFacts {
+		return format.Malformedf("the metadata of the package is too long: %d bytes, at most %d are kept", len(p.Facts), maxFacts)
+	}
+	size := len(p.Facts)
+	for _, e := range p.Entries {
+		size += len(e.Data)
+	}
+	if size > maxRecord {
+		return format.Malformedf("the index entries of the package are too long: %d bytes, at most %d are listed", size, maxRecord)
+	}
+	return nil
+}
+
+// sameIdentity returns an error if sealing has made another package of it.
+func sameIdentity(before, after format.Package) error {
+	id := func(p format.Package) [7]string {
+		return [...]string{p.Path, p.Name, p.Version, p.Arch, p.Slot, p.Set, p.Shard}
+	}
+	if id(before) != id(after) || before.Waits != after.Waits || before.Unlisted != after.Unlisted {
+		return fmt.Errorf("signing has changed the package from %q to %q", id(before), id(after))
+	}
+	return nil
+}
