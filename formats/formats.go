@@ -4,9 +4,12 @@ package formats
 import (
 	"fmt"
 
+	"hallmark/formats/alpine"
+	"hallmark/formats/arch"
 	"hallmark/formats/debian"
 	"hallmark/formats/format"
 	"hallmark/formats/raw"
+	"hallmark/formats/rpm"
 )
 
 // An Entry of the table is one format.
@@ -24,6 +27,9 @@ func Table() []Entry {
 	return []Entry{
 		entry("raw", raw.Defaults, raw.New),
 		entry("debian", debian.Defaults, debian.New),
+		entry("rpm", rpm.Defaults, rpm.New),
+		entry("alpine", alpine.Defaults, alpine.New),
+		entry("arch", arch.Defaults, arch.New),
 	}
 }
 

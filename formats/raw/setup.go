@@ -24,6 +24,9 @@ func (f *Format) Setup(s format.Site, client string) ([]byte, error) {
 func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // curlSetup ends in a document that the shell expands, so that the commands it shows can be copied as they are.
+//
+// The commands look for a good signature in what gpgv says: it fails if there is also one by a key that it does not have,
+// and while the repository's keys change there is.
 const curlSetup = `# Keeps the public keys of the raw repository @NAME@ in /usr/local/share/hallmark/@NAME@,
 # and shows how files are fetched and verified. It changes nothing else.
 (
@@ -43,11 +46,12 @@ To upload FILE:
 
 To verify what you fetched of a folder, by its signed list:
   curl -fsSO '$url/FOLDER/FILE' -O '$url/FOLDER/SHA256SUMS' -O '$url/FOLDER/SHA256SUMS.asc'
-  gpgv --keyring $keys/openpgp.gpg SHA256SUMS.asc SHA256SUMS && sha256sum -c --ignore-missing SHA256SUMS
+  gpgv --status-fd 1 --keyring $keys/openpgp.gpg SHA256SUMS.asc SHA256SUMS | grep '^\[GNUPG:\] GOODSIG' &&
+    sha256sum -c --ignore-missing SHA256SUMS
 
 Or one file, by its own signature:
   curl -fsSO '$url/FOLDER/FILE' -O '$url/FOLDER/FILE.asc' -O '$url/FOLDER/FILE.sigstore.json'
-  gpgv --keyring $keys/files.gpg FILE.asc FILE
+  gpgv --status-fd 1 --keyring $keys/files.gpg FILE.asc FILE | grep '^\[GNUPG:\] GOODSIG'
   cosign verify-blob --private-infrastructure --key $keys/files.pub --bundle FILE.sigstore.json FILE
 END
 )

@@ -382,3 +382,39 @@ func TestReindexMakesEverythingAnew(t *testing.T) {
 	}
 	h.mustVerify()
 }
+
+// spliced is raw with the signature of its index in front of it, as Alpine has it.
+type spliced struct{ format.Format }
+
+func (s spliced) Index(site format.Site, in format.Shard, emit func(format.File) error) error {
+	return s.Format.Index(site, in, func(f format.File) error {
+		f.Seals[0].Path, f.Seals[0].Scheme = "", scheme.OpenPGPBinary
+		f.Splice = func(sigs []format.Signature) ([]format.Patch, error) {
+			return []format.Patch{{Data: append(sigs[0].Value, '\n')}}, nil
+		}
+		return emit(f)
+	})
+}
+
+func TestASignatureInFrontOfAListing(t *testing.T) {
+	h := newHouse(t, spliced{rawFormat(t, raw.Defaults())})
+	h.mustPut("a", "1")
+	h.mustPut("b/c", "2")
+	first := h.get("SHA256SUMS")
+	h.mustVerify()
+	h.mustPut("b/d", "3")
+	if h.get("SHA256SUMS") != first {
+		t.Error("an index that has not changed was signed again")
+	}
+	h.mustPut("e", "4")
+	sig, text, _ := strings.Cut(h.get("SHA256SUMS"), "\n"+sum("1", "a"))
+	text = sum("1", "a") + text
+	if err := signing.VerifyOpenPGP(ring(t).Keys(scheme.Index)[0].Public(), signing.Bytes(text), []byte(sig)); err != nil {
+		t.Error(err)
+	}
+	h.mustVerify()
+	h.forge("SHA256SUMS", "x"+h.get("SHA256SUMS")[1:])
+	if h.verify() == nil {
+		t.Error("verify finds no fault in another signature")
+	}
+}

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -43,6 +44,7 @@ type indexFile struct {
 	// Spliced are the signatures in the first Head bytes of the file, over all that follows.
 	Spliced []splicedSignature `json:",omitempty"`
 	Head    int64              `json:",omitempty"`
+	HeadSum []byte             `json:",omitempty"` // their SHA-256
 }
 
 // A splicedSignature is one that stands in its file.
@@ -188,7 +190,7 @@ func (v *shardView) emit(f format.File) error {
 	if err != nil {
 		return err
 	}
-	entry := indexFile{Tag: put.Tag[:], Lasting: f.Lasting, Listing: f.Listing, Encoding: f.Encoding}
+	entry := indexFile{Tag: bytes.Clone(put.Tag[:]), Lasting: f.Lasting, Listing: f.Listing, Encoding: f.Encoding}
 	v.after.Files[f.Path] = entry
 	if v.unchanged(f, put.Tag) {
 		for _, wish := range f.Seals {
@@ -218,11 +220,9 @@ func (v *shardView) emit(f format.File) error {
 		v.g.out.Files = append(v.g.out.Files, backend.Put{Path: wish.Path, Index: true, Content: c})
 	}
 	if f.Splice != nil {
-		size := put.Size
-		if err := v.splice(&put, f, sigs); err != nil {
+		if entry.Head, entry.HeadSum, err = v.splice(&put, f, sigs); err != nil {
 			return err
 		}
-		entry.Head = put.Size - size
 		v.after.Files[f.Path] = entry
 	}
 	v.g.out.Files = append(v.g.out.Files, put)
@@ -263,31 +263,31 @@ func (v *shardView) content(f format.File) (signing.Message, backend.Put, error)
 	return file, put, nil
 }
 
-// splice puts signatures in front of a file.
-func (v *shardView) splice(put *backend.Put, f format.File, sigs []format.Signature) error {
+// splice puts signatures in front of a file. It returns the size and the SHA-256 of what it has put there.
+func (v *shardView) splice(put *backend.Put, f format.File, sigs []format.Signature) (int64, []byte, error) {
 	patches, err := f.Splice(sigs)
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	for _, p := range patches {
 		if p.Offset != 0 || p.Size != 0 || f.Listing == "" {
-			return fmt.Errorf("the format splices into the middle of %s", f.Path)
+			return 0, nil, fmt.Errorf("the format splices into the middle of %s", f.Path)
 		}
 	}
 	if len(patches) != 1 || len(patches[0].Data) == 0 {
-		return fmt.Errorf("the format splices %d patches into %s", len(patches), f.Path)
+		return 0, nil, fmt.Errorf("the format splices %d patches into %s", len(patches), f.Path)
 	}
 	head := patches[0].Data
+	sum := sha256.Sum256(head)
 	put.Tag = sha256.Sum256(slices.Concat(put.Tag[:], head))
 	put.Size += int64(len(head))
-	if len(head) <= listing.MaxInline {
-		put.Parts = slices.Concat(listing.Parts{listing.Inline(head)}, put.Parts)
-		return nil
+	part := listing.Inline(head)
+	if len(head) > listing.MaxInline {
+		part = listing.Object(head)
+		v.g.out.Objects[part.Digest] = head
 	}
-	part := listing.Object(head)
-	v.g.out.Objects[part.Digest] = head
 	put.Parts = slices.Concat(listing.Parts{part}, put.Parts)
-	return nil
+	return int64(len(head)), sum[:], nil
 }
 
 // content returns small bytes as what is put. Those of more than maxSmall need an object: see object.

@@ -239,8 +239,14 @@ func (r *Repository) verifyIndexFile(ctx context.Context, path string, f indexFi
 		return nil, nil, err
 	}
 	defer content.Close()
-	if _, err := content.Seek(f.Head, io.SeekStart); err != nil {
-		return nil, nil, err
+	if f.Head > 0 {
+		head := sha256.New()
+		if _, err := io.CopyN(head, content, f.Head); err != nil {
+			return nil, nil, err
+		}
+		if !bytes.Equal(head.Sum(nil), f.HeadSum) {
+			return nil, nil, errors.New("the signature in front of it is not the one that was made")
+		}
 	}
 	if m, err = signing.NewHashed(append(r.ring.Hashes(scheme.Index), crypto.SHA1)...); err != nil {
 		return nil, nil, err

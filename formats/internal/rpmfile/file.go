@@ -29,7 +29,7 @@ var leadMagic = [4]byte{0xed, 0xab, 0xee, 0xdb}
 // What rpm itself takes, or less. A signature header may hold a signature for each file of the package.
 var (
 	signatureLimit = limit{entries: 1024, store: 16 << 20}
-	headerLimit    = limit{entries: 1 << 16, store: 64 << 20}
+	headerLimit    = limit{entries: 1 << 16, store: 32 << 20}
 )
 
 // A File is what stands before the payload of an .rpm.
@@ -45,7 +45,7 @@ type File struct {
 	header []byte // all bytes of the main header
 }
 
-// Read reads an .rpm of a size up to its payload. Memory is bounded by what is there of the headers, at most 80 MiB. The
+// Read reads an .rpm of a size up to its payload. Memory is bounded by what is there of the headers, at most 48 MiB. The
 // error wraps [format.ErrMalformed], or is that of the reader.
 func Read(r io.ReaderAt, size int64) (*File, error) {
 	lead, err := section(r, size, 0, leadSize, "lead")
@@ -108,7 +108,7 @@ func (f *File) checkKind(lead []byte) error {
 	case kind > 1:
 		return format.Malformedf("the lead of this .rpm says that it is of kind %d; 0 (binary) and 1 (source) are known", kind)
 	case kind == 0 && !f.Header.Has(SourceRPM):
-		return format.Malformedf("the header names no source package, so that rpm takes this binary package for a source package: " +
+		return format.Malformedf("the header names no source package, so that rpm takes this binary package for one: " +
 			"build it with the name of a source package (tag SOURCERPM)")
 	case kind == 1 && f.Header.Has(SourceRPM), source != 0 && f.Header.Has(SourceRPM):
 		return format.Malformedf("this is a source package by its lead and a binary package by its header")

@@ -1,0 +1,34 @@
+package arch
+
+import (
+	"path"
+
+	"hallmark/formats/format"
+	"hallmark/signing/scheme"
+)
+
+// The seals of a package and of a database.
+const (
+	sealPackage  = "package"
+	sealDatabase = "database"
+)
+
+// Seal wishes a detached signature beside the package, which is not changed.
+func (f *Format) Seal(op format.Op, b format.Blob, _ format.Keys) (format.Sealing, error) {
+	info, err := readInfo(b)
+	if err != nil {
+		return format.Sealing{}, err
+	}
+	dir, file, err := info.place(op, b)
+	if err != nil {
+		return format.Sealing{}, err
+	}
+	return beside(sealPackage, scheme.Package, path.Join(dir, info.arch(), file)), nil
+}
+
+// beside returns the wish for a detached signature of a file. pacman takes no armor.
+func beside(name string, p scheme.Purpose, file string) format.Sealing {
+	return format.Sealing{Seals: []format.Seal{{
+		Name: name, Scheme: scheme.OpenPGPBinary, Purpose: p, Path: file + signature,
+	}}}
+}

@@ -1,0 +1,54 @@
+package rpm
+
+import (
+	"strings"
+
+	"hallmark/formats/format"
+)
+
+// Setup returns a script that adds the repository to dnf or zypper, with its keys.
+func (f *Format) Setup(s format.Site, client string) ([]byte, error) {
+	text, repos := "", []byte(nil)
+	switch client {
+	case "dnf":
+		text = dnfSetup
+	case "zypper":
+		text, repos = zypperSetup, f.repoFile(s, directories(s), direct)
+	default:
+		return nil, format.NotFoundf("RPM packages are installed with dnf or zypper; there is no set-up for %.50q", client)
+	}
+	text = strings.NewReplacer(
+		"@URL@", quote(s.URL), "@KEYS@", quote(s.KeysURL), "@NAME@", s.Repository, "@REPOS@", string(repos),
+	).Replace(text)
+	return []byte(text), nil
+}
+
+// quote returns text as one word of a shell.
+func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
+const dnfSetup = `# Adds the RPM repository @NAME@ to dnf, in /etc/yum.repos.d/hallmark-@NAME@.repo,
+# and its public keys to those that rpm trusts. It changes nothing else.
+(
+  set -e
+  url=@URL@
+  keys=@KEYS@
+  repos=/etc/yum.repos.d
+  mkdir -p "$repos"
+  curl -fsS -o "$repos/hallmark-@NAME@.repo.new" "$url/@NAME@.repo"
+  rpmkeys --import "$keys/openpgp.asc"
+  mv "$repos/hallmark-@NAME@.repo.new" "$repos/hallmark-@NAME@.repo"
+)
+`
+
+const zypperSetup = `# Adds the RPM repository @NAME@ to zypper, in /etc/zypp/repos.d/hallmark-@NAME@.repo,
+# and its public keys to those that rpm and zypper trust. It changes nothing else.
+(
+  set -e
+  keys=@KEYS@
+  repos=/etc/zypp/repos.d
+  mkdir -p "$repos"
+  rpmkeys --import "$keys/openpgp.asc"
+  cat >"$repos/hallmark-@NAME@.repo" <<'END'
+@REPOS@END
+)
+`
