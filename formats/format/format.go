@@ -54,6 +54,10 @@ type Spec struct {
 	// Clients are the programs that a set-up text can be had for. The first is the default.
 	Clients []string
 
+	// AnyPath says that uploads choose their paths freely, so that a file may be where another needs a folder. The later
+	// one is a conflict: a copy on disk could not hold both.
+	AnyPath bool
+
 	// Compare orders the versions of packages that share a slot: negative if a is older than b. Nil where no package has
 	// a slot.
 	Compare func(a, b string) int
@@ -75,7 +79,7 @@ type KeyUse struct {
 	// Generate is the kind of the key that is generated where the ring has none.
 	Generate string
 	// Shared says that this purpose uses the keys of purpose index unless it has its own: clients keep one keyring for
-	// both.
+	// both. In [Keys] they stand under purpose index alone.
 	Shared bool
 	// Kinds are the kinds of keys that the format's clients take, and Refused says why they take no others, as the end
 	// of the sentence "a p256 key cannot be used here: …".
@@ -157,9 +161,6 @@ type Package struct {
 	// Entries are what the listings of the shard hold of this package. At most one for each group.
 	Entries []Entry
 
-	// Facts are what Index and Render want to know of this package, in a form of the format's own. At most 64 KiB.
-	Facts []byte
-
 	// Waits says that the file is stored and not visible until another file of the same Set completes it: one whose
 	// Parts name it. It is collected after a day.
 	Waits bool
@@ -214,7 +215,7 @@ type Section struct{ Offset, Size int64 }
 // one Signature with the name of the first key; others give one for each key.
 type Signature struct {
 	Seal  string // the seal's Name
-	Key   string // the key's file name in [Keys]
+	Key   string // the key's File in [Keys]
 	Value []byte
 }
 

@@ -14,7 +14,7 @@ func brokenPackages() []broken {
 	return []broken{
 		{"its results share memory", "calls do not disturb each other", "changes when other packages are read", tiny{
 			parse: func(_ format.Op, _ format.Blob, _ []format.Signature, p format.Package, err error) (format.Package, error) {
-				p.Facts = shared[:copy(shared[:], p.Name+p.Arch)]
+				p.Entries[0].Data = shared[:copy(shared[:], p.Name+p.Arch)]
 				return p, err
 			},
 		}},
@@ -94,7 +94,7 @@ func brokenPackages() []broken {
 		{"it believes a length", "bad bytes are refused in bounded memory", "allocates", tiny{
 			parse: func(op format.Op, b format.Blob, _ []format.Signature, p format.Package, err error) (format.Package, error) {
 				if err != nil {
-					p.Facts = make([]byte, 100<<20)
+					p.Entries = []format.Entry{{Data: make([]byte, 100<<20)}}
 				}
 				return p, err
 			},
@@ -122,12 +122,6 @@ func brokenPackages() []broken {
 				return p, err
 			},
 		}},
-		{"its facts are too long", "a package is taken, served and removed", "facts", tiny{
-			parse: func(_ format.Op, _ format.Blob, _ []format.Signature, p format.Package, err error) (format.Package, error) {
-				p.Facts = make([]byte, 1<<20)
-				return p, err
-			},
-		}},
 		{"its path is not clean", "a package is taken, served and removed", "is not clean", tiny{
 			parse: func(_ format.Op, _ format.Blob, _ []format.Signature, p format.Package, err error) (format.Package, error) {
 				p.Path = "/" + p.Path
@@ -136,7 +130,7 @@ func brokenPackages() []broken {
 		}},
 		{"it wants a digest that it did not ask for", "a package is taken, served and removed", "Spec.Digests", tiny{
 			parse: func(_ format.Op, b format.Blob, _ []format.Signature, p format.Package, err error) (format.Package, error) {
-				p.Facts = b.Digest(crypto.SHA512)
+				p.Entries[0].Data = b.Digest(crypto.SHA512)
 				return p, err
 			},
 		}},

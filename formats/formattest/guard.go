@@ -175,8 +175,6 @@ func (g *guard) packageFault(p format.Package) string {
 		return "it has a slot, and Spec.Compare is nil"
 	case p.Waits && p.Set == "":
 		return "it waits for no set"
-	case len(p.Facts) > 64<<10:
-		return "its facts are longer than 64 KiB"
 	}
 	seen := map[string]bool{}
 	for _, e := range p.Entries {

@@ -32,7 +32,8 @@ func New(s Settings) (*Format, error) { return &Format{s}, nil }
 // Spec says what the format is and what it needs.
 func (f *Format) Spec() format.Spec {
 	return format.Spec{
-		Title: "Raw files",
+		Title:   "Raw files",
+		AnyPath: true,
 		Keys: []format.KeyUse{{
 			Purpose:  scheme.Index,
 			Family:   scheme.OpenPGP,

@@ -117,6 +117,36 @@ func (g *generation) checkTree(path string) error {
 	if index {
 		return format.NotAllowedf("%s is a file of the index, which is made here", path)
 	}
+	if !g.spec.AnyPath {
+		return nil
+	}
+	below, err := g.Tree.List(g.ctx, path+"/", "", 1)
+	if err != nil {
+		return err
+	}
+	for other := range g.puts {
+		if strings.HasPrefix(other, path+"/") || strings.HasPrefix(path, other+"/") {
+			return errAlone
+		}
+	}
+	if len(below) > 0 {
+		return conflictf("%s is a folder here: a file needs another name", path)
+	}
+	var above []string
+	for i := range path {
+		if path[i] == '/' {
+			above = append(above, path[:i])
+		}
+	}
+	files, err := g.State.Find(g.ctx, above, nil)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if f.Removed.IsZero() && !g.removed[f.Path] {
+			return conflictf("%s is a file here, and so no folder: %s needs another path", f.Path, path)
+		}
+	}
 	return nil
 }
 

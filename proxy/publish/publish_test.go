@@ -418,3 +418,21 @@ func TestASignatureInFrontOfAListing(t *testing.T) {
 		t.Error("verify finds no fault in another signature")
 	}
 }
+
+func TestAFileIsNoFolder(t *testing.T) {
+	h := newHouse(t, rawFormat(t, raw.Defaults()))
+	h.mustPut("a", "1")
+	h.mustPut("b/c/d", "1")
+	for _, path := range []string{"a/x", "a/x/y", "b", "b/c"} {
+		if _, err := h.put(path, "2"); !errors.Is(err, publish.ErrConflict) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	h.mustPut("b/c/e", "2")
+	h.mustPut("aa", "2")
+	if err := h.delete("a"); err != nil {
+		t.Fatal(err)
+	}
+	h.mustPut("a/x", "2")
+	h.mustVerify()
+}

@@ -151,6 +151,14 @@ func KeyFile(repository string, k signing.PublicKey) string {
 	return "hallmark-" + repository + "-" + id + ".rsa.pub"
 }
 
+// keyFile returns the name of a key in Keys, which only some families have.
+func (r *Repository) keyFile(k signing.PublicKey) string {
+	if k.Family() != scheme.RSA {
+		return ""
+	}
+	return KeyFile(r.Name, k)
+}
+
 // PublicKeys returns the public halves of a ring as formats see them.
 func PublicKeys(ring *signing.Ring) format.Keys {
 	var keys format.Keys

@@ -76,11 +76,11 @@ func parseDigest(text string) (d backend.Digest) {
 // signatures returns what a format is told of signatures that it wished for.
 func (r *Repository) signatures(wish format.Seal, signed *signing.Signed) []format.Signature {
 	if signed.Document != nil {
-		return []format.Signature{{Seal: wish.Name, Key: KeyFile(r.Name, signed.Signatures[0].Key), Value: signed.Document}}
+		return []format.Signature{{Seal: wish.Name, Value: signed.Document}}
 	}
 	var all []format.Signature
 	for _, sig := range signed.Signatures {
-		all = append(all, format.Signature{Seal: wish.Name, Key: KeyFile(r.Name, sig.Key), Value: sig.Value})
+		all = append(all, format.Signature{Seal: wish.Name, Key: r.keyFile(sig.Key), Value: sig.Value})
 	}
 	return all
 }

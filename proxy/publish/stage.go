@@ -47,11 +47,8 @@ func (r Result) String() string {
 	return r.Path + " is signed and listed"
 }
 
-// maxFacts and maxRecord bound what a format may have us keep of a package, in bytes.
-const (
-	maxFacts  = 64 << 10
-	maxRecord = 8 << 20
-)
+// maxEntries bounds what a format may have us list of a package, in bytes.
+const maxEntries = 64 << 20
 
 // Upload takes a file in. Once it returns without an error, the file is durable, signed, listed and visible, or waits
 // durably for the rest of its set. On an error nothing was changed, unless the error is one of the backend's: then it is
@@ -106,11 +103,10 @@ type record struct {
 	Sidecars   []string           // their paths
 	Groups     []string           // that have an entry of it
 	Shard      string
-	Facts      []byte `json:",omitempty"`
 }
 
 func (s *staged) record() ([]byte, error) {
-	rec := record{Op: s.Op, Signatures: s.Signatures, Shard: s.Package.Shard, Facts: s.Package.Facts}
+	rec := record{Op: s.Op, Signatures: s.Signatures, Shard: s.Package.Shard}
 	for _, c := range s.Sidecars {
 		rec.Sidecars = append(rec.Sidecars, c.Path)
 	}
@@ -197,15 +193,12 @@ func checkPackage(p format.Package) error {
 	if p.Unlisted != (p.Path == "") {
 		return fmt.Errorf("the format gives the package the path %q", p.Path)
 	}
-	if len(p.Facts) > maxFacts {
-		return format.Malformedf("the metadata of the package is too long: %d bytes, at most %d are kept", len(p.Facts), maxFacts)
-	}
-	size := len(p.Facts)
+	size := 0
 	for _, e := range p.Entries {
 		size += len(e.Data)
 	}
-	if size > maxRecord {
-		return format.Malformedf("the index entries of the package are too long: %d bytes, at most %d are listed", size, maxRecord)
+	if size > maxEntries {
+		return format.Malformedf("the index entries of the package are too long: %d bytes, at most %d are listed", size, maxEntries)
 	}
 	return nil
 }
