@@ -21,9 +21,10 @@ const (
 	packagesFrom   = `SELECT ` + packageColumns + ` FROM packages WHERE repository = $1 AND path > $2 AND removed = 0 ORDER BY path LIMIT 500`
 
 	fileColumns = `path, since, until, is_index, lasting, size, tag, time, data, parts`
-	// A file of the generation comes before those that outlast it.
-	fileAt    = `SELECT ` + fileColumns + ` FROM files WHERE repository = $1 AND path = $2 AND since <= $3 AND (until > $3 OR (lasting = 1 AND $4 = 1)) ORDER BY until DESC LIMIT 1`
-	filesFrom = `SELECT ` + fileColumns + ` FROM files WHERE repository = $1 AND path >= $2 AND until = 9223372036854775807 ORDER BY path LIMIT $3`
+	fileNow     = `SELECT ` + fileColumns + ` FROM files WHERE repository = $1 AND path = $2 AND until = 9223372036854775807`
+	fileThen    = `SELECT ` + fileColumns + ` FROM files WHERE repository = $1 AND path = $2 AND since <= $3 ORDER BY since DESC LIMIT 1`
+	fileLasting = `SELECT ` + fileColumns + ` FROM files WHERE repository = $1 AND path = $2 AND lasting = 1 ORDER BY since DESC LIMIT 1`
+	filesFrom   = `SELECT ` + fileColumns + ` FROM files WHERE repository = $1 AND path >= $2 AND until = 9223372036854775807 ORDER BY path LIMIT $3`
 
 	selectObject = `SELECT data FROM objects WHERE digest = $1`
 	selectState  = `SELECT value FROM state WHERE repository = $1 AND key = $2`
@@ -114,11 +115,19 @@ func appendPackages(to []backend.Package, rows *sql.Rows) ([]backend.Package, er
 // File returns the file at a path in a generation, or in the current one: see [backend.Tree]. The error wraps
 // fs.ErrNotExist if there is none.
 func (l *Ledger) File(ctx context.Context, repository, path string, at int64) (File, error) {
-	outlasting := 0
+	var f File
+	var err error
 	if at == backend.Current {
-		at, outlasting = forever-1, 1
+		f, err = scanFile(l.fileNow.QueryRowContext(ctx, repository, path))
+		if errors.Is(err, sql.ErrNoRows) {
+			f, err = scanFile(l.fileLasting.QueryRowContext(ctx, repository, path))
+		}
+	} else {
+		f, err = scanFile(l.fileThen.QueryRowContext(ctx, repository, path, at))
+		if err == nil && f.Until <= at {
+			err = sql.ErrNoRows
+		}
 	}
-	f, err := scanFile(l.fileAt.QueryRowContext(ctx, repository, path, at, outlasting))
 	if errors.Is(err, sql.ErrNoRows) {
 		return File{}, fmt.Errorf("%s: %w", path, fs.ErrNotExist)
 	}

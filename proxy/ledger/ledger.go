@@ -42,7 +42,7 @@ type Ledger struct {
 	commits                  map[string]*sql.Stmt // on write, by their text
 	signed, hasReferrer      *sql.Stmt            // on read, as are all below
 
-	head, packageAt, packageIn, packagesFrom, fileAt, filesFrom, object, state, scan *sql.Stmt
+	head, packageAt, packageIn, packagesFrom, fileNow, fileThen, fileLasting, filesFrom, object, state, scan *sql.Stmt
 
 	queue   chan *change  // unbuffered: what is in it has been taken by the writer
 	closing chan struct{} // closed by Close
@@ -144,7 +144,9 @@ func (l *Ledger) prepare(ctx context.Context) error {
 		{&l.packageAt, l.read, packageAt},
 		{&l.packageIn, l.read, packageIn},
 		{&l.packagesFrom, l.read, packagesFrom},
-		{&l.fileAt, l.read, fileAt},
+		{&l.fileNow, l.read, fileNow},
+		{&l.fileThen, l.read, fileThen},
+		{&l.fileLasting, l.read, fileLasting},
 		{&l.filesFrom, l.read, filesFrom},
 		{&l.object, l.read, selectObject},
 		{&l.state, l.read, selectState},

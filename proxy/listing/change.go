@@ -323,6 +323,23 @@ func (c *Change) entry(ctx context.Context, p place) (key string, data []byte, e
 	return decodeEntry(record)
 }
 
+// Entry returns the data of an entry, as it is in the change. The error wraps fs.ErrNotExist if there is none.
+func (c *Change) Entry(ctx context.Context, group, key string) ([]byte, error) {
+	g, err := c.group(ctx, group)
+	if err != nil {
+		return nil, err
+	}
+	p, ok, err := c.find(ctx, g, key)
+	if err == nil && !ok {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		return nil, fmt.Errorf("entry %q of group %q: %w", key, group, err)
+	}
+	_, data, err := c.entry(ctx, p)
+	return data, err
+}
+
 // Groups returns the groups whose names begin with prefix, in the order of their names, also those that have become
 // empty.
 func (c *Change) Groups(ctx context.Context, prefix string) ([]Group, error) {
@@ -384,21 +401,4 @@ func (c *Change) Commit() (*State, Writes) {
 		next = &State{deflate: c.state.deflate}
 	}
 	return next.with(c.counters, groups, c.views), Writes{State: c.writes, Objects: c.objects}
-}
-
-// Entry returns the data of an entry. The error wraps fs.ErrNotExist if there is none.
-func (c *Change) Entry(ctx context.Context, group, key string) ([]byte, error) {
-	g, err := c.group(ctx, group)
-	if err != nil {
-		return nil, err
-	}
-	p, ok, err := c.find(ctx, g, key)
-	if err == nil && !ok {
-		err = fs.ErrNotExist
-	}
-	if err != nil {
-		return nil, fmt.Errorf("entry %q of group %q: %w", key, group, err)
-	}
-	_, data, err := c.entry(ctx, p)
-	return data, err
 }

@@ -198,6 +198,7 @@ func (c *Change) previous(ctx context.Context, name string) (*view, error) {
 // packedOnly returns the view without the objects that may be gone: see loadView.
 func (v *view) packedOnly() *view {
 	stripped := *v
+	stripped.stale = true
 	for form, f := range v.forms {
 		if f == nil {
 			continue

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"hallmark/proxy/listing"
@@ -21,6 +22,8 @@ type history struct {
 	files map[string]*listing.File // that are served
 	added int
 	pack  *listing.Packing // not yet adopted
+
+	adopted int
 }
 
 func newHistory(t *testing.T, seed uint64) *history {
@@ -34,7 +37,7 @@ func newHistory(t *testing.T, seed uint64) *history {
 func (h *history) entry(group, key string) listing.Entry {
 	size := 20 + h.rand.IntN(300)
 	if h.rand.IntN(40) == 0 {
-		size = 20_000 + h.rand.IntN(150_000)
+		size = 20_000 + h.rand.IntN(100_000)
 	}
 	word := fmt.Sprintf("Package: %s %d\n", key, h.rand.Uint32())
 	return listing.Entry{Group: group, Key: key, Data: []byte(strings.Repeat(word, 1+size/len(word)))}
@@ -66,7 +69,7 @@ func (h *history) mutate(c *listing.Change, m *model) {
 			remove(h.t, c, group, key)
 			m.remove(group, key)
 		default:
-			for _, key := range keys[h.rand.IntN(len(keys)):] {
+			for _, key := range keys[len(keys)-h.rand.IntN(min(len(keys), 200)):] {
 				remove(h.t, c, group, key)
 				m.remove(group, key)
 			}
@@ -81,13 +84,15 @@ func (h *history) step() {
 	case 0:
 		h.state = h.house.load(t)
 	case 1, 2:
-		v := views()[h.rand.IntN(3)]
-		pack, err := h.state.Pack(t.Context(), h.house, h.house, v.Name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if pack != nil {
-			h.pack = pack
+		for _, i := range h.rand.Perm(3) {
+			pack, err := h.state.Pack(t.Context(), h.house, h.house, views()[i].Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if pack != nil {
+				h.pack = pack
+				break
+			}
 		}
 	case 3: // a lost commit
 		c := h.state.Begin(h.house, h.house)
@@ -108,9 +113,13 @@ func (h *history) step() {
 	default:
 		c := h.state.Begin(h.house, h.house)
 		h.mutate(c, h.model)
-		if h.pack != nil && h.rand.IntN(2) == 0 {
-			if _, err := c.Adopt(t.Context(), h.pack); err != nil {
+		if h.pack != nil && h.rand.IntN(4) > 0 {
+			ok, err := c.Adopt(t.Context(), h.pack)
+			if err != nil {
 				t.Fatal(err)
+			}
+			if ok {
+				h.adopted++
 			}
 			h.pack = nil
 		}
@@ -202,17 +211,37 @@ func mapValues(m map[string]*listing.File) func(func(*listing.File) bool) {
 }
 
 func TestAnyHistoryGivesWhatTheNaiveWayGives(t *testing.T) {
-	steps := 60
+	steps := 40
 	if testing.Short() {
 		steps = 20
 	}
-	for seed := range uint64(6) {
+	var adopted atomic.Int64
+	t.Cleanup(func() { // after the parallel tests
+		if adopted.Load() < 10 {
+			t.Errorf("only %d packs were adopted", adopted.Load())
+		}
+	})
+	for seed := range uint64(60) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			h := newHistory(t, seed)
+			c := h.state.Begin(h.house, h.house)
+			for i := range int(seed) * 600 {
+				for _, group := range []string{"a", "b", "shared"} {
+					e := listing.Entry{Group: group, Key: fmt.Sprint("old-", i), Data: fmt.Appendf(nil, "%s %d\n", group, i)}
+					h.model.set(e)
+					set(t, c, group, e.Key, string(e.Data))
+				}
+				if i%100 == 0 {
+					h.closeAll(c)
+					c = h.state.Begin(h.house, h.house)
+				}
+			}
+			h.closeAll(c)
 			for range steps {
 				h.step()
 			}
+			adopted.Add(int64(h.adopted))
 		})
 	}
 }

@@ -32,7 +32,6 @@ type Reader struct {
 	at      sync.Mutex // guards the position
 	pos     int64
 	current stretch
-	reads   int // of the current chunk
 	ahead   chan stretch
 	spare   []byte
 	done    bool

@@ -18,6 +18,7 @@ type view struct {
 	hashes []crypto.Hash
 	forms  [forms]*viewForm // nil: that encoding is not kept
 	record []byte           // as it is stored
+	stale  bool             // its groups changed and it was not closed: it has only what lies in packs
 }
 
 // A groupAt is a group as it was when a view was closed.
@@ -222,6 +223,7 @@ func loadView(ctx context.Context, store Store, name string, base func(context.C
 		}
 	}
 	current := v.sameGroups(groups)
+	v.stale = !current
 	closed, open := inOrder(groups)
 	for form, f := range v.forms {
 		if f == nil {

@@ -57,20 +57,39 @@ func (r *Repository) run() {
 		case <-r.closing:
 			return
 		case j := <-r.jobs:
-			batch := []*job{j}
-		gather:
-			for len(batch) < maxBatch {
-				select {
-				case j := <-r.jobs:
-					batch = append(batch, j)
-				default:
-					break gather
-				}
-			}
-			r.commitBatch(batch)
+			r.commitBatch(r.gather(j))
 		}
 	}
 }
+
+// gather returns a job with those that come with it: all that wait, and uploads that are being staged, if they are done
+// in a moment. A generation costs more than to wait for a moment; somebody who uploads alone waits for nobody.
+func (r *Repository) gather(first *job) []*job {
+	batch := []*job{first}
+	moment := time.NewTimer(gatherFor)
+	defer moment.Stop()
+	for len(batch) < maxBatch {
+		select {
+		case j := <-r.jobs:
+			batch = append(batch, j)
+			continue
+		default:
+		}
+		if r.staging.Load() == 0 {
+			break
+		}
+		select {
+		case j := <-r.jobs:
+			batch = append(batch, j)
+		case <-moment.C:
+			return batch
+		}
+	}
+	return batch
+}
+
+// gatherFor is how long a generation waits for uploads that are being staged.
+const gatherFor = 2 * time.Millisecond
 
 // commitBatch commits jobs as one generation. Where one of them is to blame for a failure, the others are tried one by
 // one, so that none fails for its neighbour.

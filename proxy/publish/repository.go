@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"hallmark/formats/format"
@@ -70,6 +71,7 @@ type Repository struct {
 	jobs    chan *job // unbuffered
 	closing chan struct{}
 	stopped chan struct{}
+	staging atomic.Int64 // uploads whose bodies are there and that have not reached the committer
 	close   func()
 	grown   chan struct{} // holds one: something was committed
 

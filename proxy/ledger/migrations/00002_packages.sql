@@ -51,7 +51,9 @@ CREATE TABLE files (
     data       BLOB,             -- the bytes, if they are few
     parts      BLOB,             -- otherwise where they are
     PRIMARY KEY (repository, path, since)
-);
+) WITHOUT ROWID;
+-- Of a path of an index there may be thousands of generations, and but one that is there.
+CREATE UNIQUE INDEX files_now ON files (repository, path) WHERE until = 9223372036854775807;
 CREATE INDEX files_until ON files (repository, until) WHERE until <> 9223372036854775807;
 
 -- Small immutable bytes that parts of files name, by their SHA-256.
