@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -46,6 +47,9 @@ type house struct {
 // openHouse puts a house together on a data folder that this process owns. The caller closes it.
 func openHouse(ctx context.Context, c *config.Config, d *dataFolder, log *slog.Logger) (h *house, err error) {
 	h = &house{config: c, data: d, log: log, metrics: proxy.NewMetrics()}
+	if _, err := os.Stat(filepath.Join(c.Data, "keys")); errors.Is(err, fs.ErrNotExist) {
+		log.Info("generating keys for the first start, which takes some seconds", "repositories", len(c.Repositories))
+	}
 	rings, generated, err := openRings(c)
 	if err != nil {
 		return nil, err

@@ -6,9 +6,31 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"hallmark/formats"
+	"hallmark/proxy/publish"
 )
 
 const exampleFile = "../../config.example.yml"
+
+// knownFormats are the formats of the program, as it gives them to Load.
+func knownFormats() []PackageFormat {
+	var all []PackageFormat
+	for _, f := range formats.Table() {
+		all = append(all, PackageFormat{Name: f.Name, Defaults: f.Defaults, Open: func(settings any) ([]KeyUse, error) {
+			opened, err := f.New(settings)
+			if err != nil {
+				return nil, err
+			}
+			var uses []KeyUse
+			for _, use := range append(opened.Spec().Keys, publish.Sidecars()...) {
+				uses = append(uses, KeyUse{Purpose: string(use.Purpose), Scheme: string(use.Family), Generate: use.Generate, Kinds: use.Kinds, Optional: use.Shared})
+			}
+			return uses, nil
+		}})
+	}
+	return all
+}
 
 // uncommented returns the example with every hidden setting shown. Text follows
 // "# "; a # before anything else hides a setting.
@@ -22,17 +44,17 @@ func uncommented(t *testing.T) string {
 }
 
 func TestTheExampleSaysWhatTheProxyDoesWithoutAFile(t *testing.T) {
-	got, err := Load(exampleFile, noEnv, Overrides{})
+	got, err := Load(exampleFile, noEnv, Overrides{}, knownFormats()...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := Default(); !reflect.DeepEqual(got, want) {
+	if want := Default(knownFormats()...); !reflect.DeepEqual(got, want) {
 		t.Errorf("the example reads as\n%s\nthe defaults are\n%s", printed(t, got), printed(t, want))
 	}
 }
 
 func TestTheExampleLoadsWithEverySettingShown(t *testing.T) {
-	c, err := load("config.example.yml", []byte(uncommented(t)), noEnv, Overrides{})
+	c, err := load("config.example.yml", []byte(uncommented(t)), noEnv, Overrides{}, knownFormats()...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,13 +64,13 @@ func TestTheExampleLoadsWithEverySettingShown(t *testing.T) {
 }
 
 func TestTheExamplesHiddenSettingsAreDefaultsWhereTheyHaveOne(t *testing.T) {
-	shown, err := load("config.example.yml", []byte(uncommented(t)), noEnv, Overrides{})
+	shown, err := load("config.example.yml", []byte(uncommented(t)), noEnv, Overrides{}, knownFormats()...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := "repositories:\n  images: {format: oci, images: ['*']}\n" +
+	text := "repositories:\n  raw: {format: raw}\n  debian: {format: debian}\n  rpm: {format: rpm}\n  alpine: {format: alpine}\n  arch: {format: arch}\n  images: {format: oci, images: ['*']}\n" +
 		"  mirror: {format: oci, upstream: {url: 'https://registry.example.com'}}\nauth: {htpasswd: ./htpasswd}\n"
-	short, err := load("config.example.yml", []byte(text), noEnv, Overrides{})
+	short, err := load("config.example.yml", []byte(text), noEnv, Overrides{}, knownFormats()...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,6 +100,9 @@ func TestTheExampleHasEveryKeyOfTheType(t *testing.T) {
 		}
 	}
 	keys(reflect.TypeFor[Config]())
+	for _, f := range knownFormats() {
+		keys(reflect.TypeOf(f.Defaults()))
+	}
 }
 
 func TestTheExampleNamesTheVariables(t *testing.T) {
