@@ -327,6 +327,7 @@ func (s *Server) site(req *http.Request, repo *Repository) (format.Site, error) 
 	if err != nil {
 		return format.Site{}, err
 	}
+	repo.Packages.Tree.Hold(at)
 	base := s.SelfURL(req)
 	site.URL = base + "/" + repo.Name
 	site.KeysURL = base + "/-/keys/" + repo.Name

@@ -101,7 +101,8 @@ func readControl(files []file) (pkginfo, error) {
 		case f.name == infoName:
 			info = f.data
 		case !strings.HasPrefix(f.name, ".") || strings.Contains(f.name, "/"):
-			return pkginfo{}, format.Malformedf("the control member holds %.100q, and only names that begin with a dot are for it", f.name)
+			return pkginfo{}, format.Malformedf("the control member holds %.100q, and only names that begin with a dot are for it",
+				f.name)
 		case strings.HasPrefix(f.name, signPrefix) || f.name == ".INSTALL":
 			return pkginfo{}, format.Malformedf("the control member holds %.100q, which does not belong there", f.name)
 		}
@@ -173,7 +174,8 @@ func walk(r io.Reader) error {
 		return err
 	}
 	if !isZero(head) {
-		return tarball.Walk(buffered, tarball.Limits{Entries: filesMost, Size: dataLimit}, func(*tar.Header, io.Reader) error { return nil })
+		limits := tarball.Limits{Entries: filesMost, Size: dataLimit}
+		return tarball.Walk(buffered, limits, func(*tar.Header, io.Reader) error { return nil })
 	}
 	buffer := make([]byte, 4<<10)
 	for {

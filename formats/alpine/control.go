@@ -79,11 +79,13 @@ func checkHeader(header []byte) (int, error) {
 	name := cString(header[:100])
 	switch {
 	case name == "APKINDEX" || name == "DESCRIPTION":
-		return 0, format.Malformedf("the control archive holds %s, as an index does: our signature of this package would pass for that of an index", name)
+		return 0, format.Malformedf("the control archive holds %s, as an index does: our signature of this package would "+
+			"pass for that of an index", name)
 	case strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
 		return 0, format.Malformedf("the control archive has an entry of a name that is not plain ASCII: %.100q", name)
 	case header[345] != 0:
-		return 0, format.Malformedf("the control archive holds %.100q, whose name is split: its names must not be longer than 100 bytes", name)
+		return 0, format.Malformedf("the control archive holds %.100q, whose name is split: its names must not be longer than 100 bytes",
+			name)
 	}
 	sum := 0
 	for i, c := range header {

@@ -38,7 +38,8 @@ func (p pkginfo) entry(checksum []byte, size int64) ([]byte, error) {
 	optional("c", p.commit)
 	number("k", p.priority)
 	if b.Len() > headMost {
-		return nil, format.Malformedf("the fields of .PKGINFO without dependencies come to %d bytes: apk installs no package with more than %d, so shorten pkgdesc",
+		return nil, format.Malformedf("the fields of .PKGINFO without dependencies come to %d bytes: apk installs no "+
+			"package with more than %d, so shorten pkgdesc",
 			b.Len(), headMost)
 	}
 	optional("D", strings.Join(p.depends, " "))

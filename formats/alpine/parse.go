@@ -67,7 +67,8 @@ func (p pkginfo) checkFile(file string) error {
 		return nil
 	}
 	if name, version, ok := splitName(base); ok {
-		return format.Malformedf("the file's name says %.100s %.60s, and the package in it is %s %s", name, version, p.name, p.version)
+		return format.Malformedf("the file's name says %.100s %.60s, and the package in it is %s %s",
+			name, version, p.name, p.version)
 	}
 	if name, version, arch, ok := splitUnderscored(base); ok {
 		return format.Malformedf("the file's name says %.100s %.60s for %s, and the package in it is %s %s for %s",

@@ -98,9 +98,11 @@ func (p pkginfo) check() error {
 		return format.Malformedf(
 			"the package's name is %.150q: it may have letters, digits and ._+-, begins with a letter or digit, and has at most 128 bytes", p.name)
 	case !isVersion(p.version):
-		return format.Malformedf("the package's version is %.80q, which apk cannot compare: versions look like 1.2.3_rc1-r0", p.version)
+		return format.Malformedf("the package's version is %.80q, which apk cannot compare: versions look like 1.2.3_rc1-r0",
+			p.version)
 	case p.arch == "all" || p.arch == "any":
-		return format.Malformedf("the package's architecture is %q, which no apk installs: build it with the architecture noarch", p.arch)
+		return format.Malformedf("the package's architecture is %q, which no apk installs: build it with the architecture noarch",
+			p.arch)
 	case !isArch(p.arch):
 		return format.Malformedf("the package's architecture is %.50q, which is no name of one", p.arch)
 	}

@@ -54,7 +54,8 @@ func checkUpload(dir, name string) error {
 	}
 	for segment := range strings.SplitSeq(strings.TrimSuffix(dir, "/"), "/") {
 		if dir != "" && !folderForm.MatchString(segment) {
-			return format.NotAllowedf("%.100q cannot be the name of a folder: a line of /etc/apk/repositories takes letters, digits and ._+~-", segment)
+			return format.NotAllowedf("%.100q cannot be the name of a folder: a line of /etc/apk/repositories takes "+
+				"letters, digits and ._+~-", segment)
 		}
 		// A copy of the tree on a disk could not hold a file and a folder of one name.
 		if segment == indexName || strings.HasSuffix(segment, extension) {

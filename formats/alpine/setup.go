@@ -46,8 +46,9 @@ func (f *Format) Setup(s format.Site, client string) ([]byte, error) {
 			files = append(files, name)
 		}
 	}
-	return []byte(strings.NewReplacer("@URL@", quote(s.URL), "@KEYS@", quote(s.KeysURL), "@NAME@", s.Repository,
-		"@FILES@", strings.Join(files, " "), "@FOLDER@", quote(folder), "@OTHERS@", others.String()).Replace(apkSetup)), nil
+	values := strings.NewReplacer("@URL@", quote(s.URL), "@KEYS@", quote(s.KeysURL), "@NAME@", s.Repository,
+		"@FILES@", strings.Join(files, " "), "@FOLDER@", quote(folder), "@OTHERS@", others.String())
+	return []byte(values.Replace(apkSetup)), nil
 }
 
 // quote returns text as one word of a shell.

@@ -139,7 +139,8 @@ func checkEntry(h *tar.Header) error {
 	}
 	switch rest[strings.LastIndexByte(rest, '/')+1:] {
 	case "desc", "depends", "files", "deltas":
-		return format.Malformedf("the archive holds %.200q, as a database does: our signature of this package would pass for that of a database", h.Name)
+		return format.Malformedf("the archive holds %.200q, as a database does: our signature of this package would "+
+			"pass for that of a database", h.Name)
 	}
 	return nil
 }

@@ -22,7 +22,8 @@ func (c *contents) entries(file string, b format.Blob, sig []byte) (database, fi
 	folder := c.info.name() + "-" + c.info.version()
 	desc := c.info.desc(file, b, sig)
 	if len(desc) > descriptionMost {
-		return nil, nil, format.Malformedf("what a database says of the package comes to %d bytes, and at most %d are allowed: it has very many dependencies",
+		return nil, nil, format.Malformedf("what a database says of the package comes to %d bytes, and at most %d are allowed: "+
+			"it has very many dependencies",
 			len(desc), descriptionMost)
 	}
 	if database, err = tarEntry(folder+"/desc", desc); err != nil {

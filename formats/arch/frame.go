@@ -142,7 +142,8 @@ func (f *frame) records(b []byte) error {
 		b = b[n:]
 		_, twice := values[key]
 		if !found || twice || !isRecord(key, value) {
-			return format.Malformedf("the archive holds an extended header with %.50q = %.100q, which is not allowed in it", key, value)
+			return format.Malformedf("the archive holds an extended header with %.50q = %.100q, which is not allowed in it",
+				key, value)
 		}
 		values[key] = value
 	}

@@ -3,6 +3,7 @@ package arch_test
 import (
 	"archive/tar"
 	"bytes"
+	"crypto"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -77,7 +78,7 @@ func TestAnEntryHasTheSectionsOfRepoAddInItsOrder(t *testing.T) {
 		"%%DESC%%\nA compression library\n\n%%GROUPS%%\nbase\n\n%%CSIZE%%\n%d\n\n%%ISIZE%%\n100\n\n%%SHA256SUM%%\n%x\n\n%%PGPSIG%%\n%s\n\n"+
 		"%%URL%%\nhttps://zlib.net/\n\n%%LICENSE%%\nZlib\nMIT\n\n%%ARCH%%\nany\n\n%%BUILDDATE%%\n1700000000\n\n%%PACKAGER%%\nA <a@example.org>\n\n"+
 		"%%REPLACES%%\nz\n\n%%CONFLICTS%%\nzz\n\n%%PROVIDES%%\nlibz.so=1-64\n\n%%DEPENDS%%\nglibc\nsh>=5\n\n%%OPTDEPENDS%%\nx: for y\n\n"+
-		"%%MAKEDEPENDS%%\ngcc\n\n%%CHECKDEPENDS%%\ntrue\n\n", len(body), formattest.NewBlob(body).Digest(5), base64.StdEncoding.EncodeToString(sig))
+		"%%MAKEDEPENDS%%\ngcc\n\n%%CHECKDEPENDS%%\ntrue\n\n", len(body), formattest.NewBlob(body).Digest(crypto.SHA256), base64.StdEncoding.EncodeToString(sig))
 	for i, wanted := range []map[string]string{
 		{"zlib-1:1.3-2/desc": desc},
 		{"zlib-1:1.3-2/desc": desc, "zlib-1:1.3-2/files": "%FILES%\nusr/\nusr/a\nusr/a.d/\nusr/b\n"},

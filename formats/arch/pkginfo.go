@@ -76,7 +76,8 @@ func (p pkginfo) check() error {
 		return format.Malformedf("the package's name is %.120q: it may have letters, digits and @._+-, does not begin with a dot or hyphen, "+
 			"and has at most 96 bytes", p.name())
 	case !isVersion(p.version()):
-		return format.Malformedf("the package's version is %.80q: versions look like 1.2.3-1 or 1:1.2.3-1, with a release", p.version())
+		return format.Malformedf("the package's version is %.80q: versions look like 1.2.3-1 or 1:1.2.3-1, with a release",
+			p.version())
 	case !isArch(p.arch()):
 		return format.Malformedf("the package's architecture is %.50q, which is no name of one", p.arch())
 	}

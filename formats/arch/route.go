@@ -27,7 +27,8 @@ func (f *Format) Route(r format.Request) (format.Op, error) {
 			return format.Op{}, format.NotAllowedf("a folder goes with its last package: delete its packages")
 		}
 		if _, _, ok := cutExtension(name); !ok {
-			return format.Op{}, format.NotAllowedf("%.100q is not the path of a package: signatures and databases go with their packages", r.Path)
+			return format.Op{}, format.NotAllowedf("%.100q is not the path of a package: signatures and databases go with their packages",
+				r.Path)
 		}
 		return format.Op{Kind: format.Delete, Paths: candidates(r.Path)}, nil
 	}
@@ -43,7 +44,8 @@ func checkUpload(dir, name string) error {
 		return format.NotAllowedf("%.100q is made here for each package, by the key of this repository: "+
 			"a repository of raw files can keep the signature of whoever built it", name)
 	case name != "" && !isPackage:
-		return format.NotAllowedf("%.100q is not the name of a package: those end in .pkg.tar.zst, .pkg.tar.xz or .pkg.tar.gz", name)
+		return format.NotAllowedf("%.100q is not the name of a package: those end in .pkg.tar.zst, .pkg.tar.xz or .pkg.tar.gz",
+			name)
 	}
 	for segment := range strings.SplitSeq(strings.TrimSuffix(dir, "/"), "/") {
 		if dir == "" {

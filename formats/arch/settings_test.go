@@ -111,12 +111,14 @@ func TestTheTwoNamesOfADatabaseAreOneFile(t *testing.T) {
 	}
 }
 
-var testSite = format.Site{
-	Repository: "arch", URL: "https://host.example/it's", KeysURL: "https://host.example/-/keys/arch",
-	Keys: format.Keys{
-		{Purpose: scheme.Index, Family: scheme.OpenPGP, Fingerprint: "AAAA"}, {Purpose: scheme.Index, Family: scheme.OpenPGP, Fingerprint: "BBBB"},
-		{Purpose: scheme.Package, Family: scheme.OpenPGP, Fingerprint: "BBBB"}, {Purpose: scheme.File, Family: scheme.OpenPGP, Fingerprint: "CCCC"},
-	},
+func testSite() format.Site {
+	return format.Site{
+		Repository: "arch", URL: "https://host.example/it's", KeysURL: "https://host.example/-/keys/arch",
+		Keys: format.Keys{
+			{Purpose: scheme.Index, Family: scheme.OpenPGP, Fingerprint: "AAAA"}, {Purpose: scheme.Index, Family: scheme.OpenPGP, Fingerprint: "BBBB"},
+			{Purpose: scheme.Package, Family: scheme.OpenPGP, Fingerprint: "BBBB"}, {Purpose: scheme.File, Family: scheme.OpenPGP, Fingerprint: "CCCC"},
+		},
+	}
 }
 
 func TestSetup(t *testing.T) {
@@ -130,7 +132,7 @@ func TestSetup(t *testing.T) {
 		{"packages in folders", []string{"core", "extra"}, []string{"folder=${DIRECTORY-'core'}", "#   'extra'"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := testSite
+			s := testSite()
 			for _, name := range tt.shards {
 				s.Shards = append(s.Shards, format.Contents{Shard: name})
 			}
@@ -145,7 +147,7 @@ func TestSetup(t *testing.T) {
 			}
 		})
 	}
-	if _, err := open(t, arch.Defaults()).Setup(testSite, "apt"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := open(t, arch.Defaults()).Setup(testSite(), "apt"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("there is a set-up for apt: %v", err)
 	}
 }
@@ -155,7 +157,7 @@ func TestTheSetupCanBeRunAgain(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("the script is for root")
 	}
-	text, err := open(t, arch.Defaults()).Setup(testSite, "pacman")
+	text, err := open(t, arch.Defaults()).Setup(testSite(), "pacman")
 	if err != nil {
 		t.Fatal(err)
 	}

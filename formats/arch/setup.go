@@ -40,13 +40,14 @@ func (f *Format) Setup(s format.Site, client string) ([]byte, error) {
 	var fingerprints []string
 	for _, purpose := range []scheme.Purpose{scheme.Index, scheme.Package} {
 		for _, key := range s.Keys.Of(purpose, scheme.OpenPGP) {
-			if print := quote(key.Fingerprint); !slices.Contains(fingerprints, print) {
-				fingerprints = append(fingerprints, print)
+			if quoted := quote(key.Fingerprint); !slices.Contains(fingerprints, quoted) {
+				fingerprints = append(fingerprints, quoted)
 			}
 		}
 	}
-	return []byte(strings.NewReplacer("@URL@", quote(s.URL), "@KEYS@", quote(s.KeysURL), "@NAME@", s.Repository,
-		"@FINGERPRINTS@", strings.Join(fingerprints, " "), "@FOLDER@", quote(folder), "@OTHERS@", others.String()).Replace(pacmanSetup)), nil
+	values := strings.NewReplacer("@URL@", quote(s.URL), "@KEYS@", quote(s.KeysURL), "@NAME@", s.Repository,
+		"@FINGERPRINTS@", strings.Join(fingerprints, " "), "@FOLDER@", quote(folder), "@OTHERS@", others.String())
+	return []byte(values.Replace(pacmanSetup)), nil
 }
 
 // quote returns text as one word of a shell.

@@ -66,6 +66,8 @@ type Tree interface {
 	List(ctx context.Context, folder, after string, limit int) ([]Name, error)
 	// Head returns the current generation.
 	Head(ctx context.Context) (Head, error)
+	// Hold keeps a generation readable for an hour although no file of it was read yet.
+	Hold(generation int64)
 	// Packages yields all packages in the order of their paths.
 	Packages(ctx context.Context) iter.Seq2[Package, error]
 }
@@ -141,6 +143,8 @@ type Commit struct {
 	State map[string][]byte
 	// Signatures are what this generation makes visible for the first time.
 	Signatures []Signature
+	// Unread are generations that are over and that nobody has read: what only they had is forgotten at once.
+	Unread []int64
 }
 
 // A Signature is what the log holds of one.

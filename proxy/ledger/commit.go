@@ -34,6 +34,8 @@ const (
 	endFile  = `UPDATE files SET until = $1 WHERE repository = $2 AND path = $3 AND until = 9223372036854775807`
 	lastFile = `UPDATE files SET until = $1, lasting = 1 WHERE repository = $2 AND path = $3 AND until = 9223372036854775807`
 
+	forgetFiles = `DELETE FROM files WHERE repository = $1 AND until = $2 AND since = $3`
+
 	insertObject = `INSERT INTO objects (digest, time, data) VALUES ($1, $2, $3) ON CONFLICT (digest) DO UPDATE SET time = excluded.time`
 	setState     = `INSERT INTO state (repository, key, value) VALUES ($1, $2, $3) ON CONFLICT (repository, key) DO UPDATE SET value = excluded.value`
 	deleteState  = `DELETE FROM state WHERE repository = $1 AND key = $2`
@@ -42,7 +44,7 @@ const (
 func commitStatements() []string {
 	return []string{
 		insertRepository, updateRepository, insertGeneration, insertPackage, removePackage, insertFile, endFile, lastFile,
-		insertObject, setState, deleteState,
+		insertObject, setState, deleteState, forgetFiles,
 	}
 }
 
@@ -159,6 +161,9 @@ func (w *writer) write(c backend.Commit) {
 			data = []byte{}
 		}
 		w.exec(insertFile, w.repository, f.Path, next, flag(f.Index), flag(f.Lasting), f.Size, f.Tag[:], at, data, parts)
+	}
+	for _, g := range c.Unread {
+		w.exec(forgetFiles, w.repository, g+1, g)
 	}
 	for d, data := range c.Objects {
 		w.exec(insertObject, d[:], at, data)

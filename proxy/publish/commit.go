@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -118,6 +119,15 @@ const maxLost = 100
 // tryBatch commits jobs as one generation, again and again while others commit first. It returns those that were taken
 // into it, for the caller to finish, and those that must come later. Jobs that cannot be done were told so.
 func (r *Repository) tryBatch(batch []*job) (taken, later []*job, err error) {
+	taken = batch
+	defer func() {
+		// A format that panics fails the uploads of its batch, and not the program.
+		if p := recover(); p != nil {
+			r.forget()
+			r.Log.Error("a panic while a generation was made", "repository", r.Name, "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("a panic while a generation was made: %v", p)
+		}
+	}()
 	began := r.Now()
 	for range maxLost {
 		r.mu.Lock()

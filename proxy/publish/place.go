@@ -69,6 +69,7 @@ func (g *generation) check(s *staged) error {
 	if s.same, err = s.compare(there); err != nil || s.same {
 		return err
 	}
+	s.replaces = len(there) == 1 && there[0].Removed.IsZero()
 	if err := g.checkTree(p.Path); err != nil {
 		return err
 	}
@@ -110,15 +111,15 @@ func (g *generation) inSlot(slot string) (*backend.Package, error) {
 
 // checkTree refuses a package where the tree has an index file, or a folder.
 func (g *generation) checkTree(path string) error {
+	if !g.spec.AnyPath {
+		return nil
+	}
 	index, err := g.indexed(path)
 	if err != nil {
 		return err
 	}
 	if index {
 		return format.NotAllowedf("%s is a file of the index, which is made here", path)
-	}
-	if !g.spec.AnyPath {
-		return nil
 	}
 	below, err := g.Tree.List(g.ctx, path+"/", "", 1)
 	if err != nil {
@@ -165,8 +166,13 @@ func (g *generation) add(s *staged) error {
 		}
 		g.slots[p.Slot] = p.Path
 	}
-	if err := g.replace(p.Path); err != nil {
-		return err
+	if _, _, ok := sidecarOf(p.Path); ok {
+		g.dropFile(p.Path) // an author's signature stands where ours does
+	}
+	if s.replaces {
+		if err := g.take(p.Path, false); err != nil {
+			return err
+		}
 	}
 	for _, e := range p.Entries {
 		if err := g.lists.Set(g.ctx, listing.Entry{Group: p.Shard + groupSeparator + e.Group, Key: p.Path, Data: e.Data}); err != nil {
@@ -201,34 +207,10 @@ func (g *generation) addSidecar(c sidecar) error {
 	if g.puts[c.Path] != nil {
 		return nil
 	}
-	there, err := g.State.Find(g.ctx, []string{c.Path}, nil)
-	if err != nil {
+	if author, err := g.isPackage(c.Path); err != nil || author {
 		return err
-	}
-	for _, t := range there {
-		if t.Removed.IsZero() && !g.removed[t.Path] {
-			return nil
-		}
 	}
 	g.out.Files = append(g.out.Files, backend.Put{Path: c.Path, Content: content(c.Data)})
-	return nil
-}
-
-// replace makes room at the path of a package: of the package that it overwrites, or of a sidecar of ours that an author
-// has a signature for.
-func (g *generation) replace(path string) error {
-	if _, _, ok := sidecarOf(path); ok {
-		g.dropFile(path)
-	}
-	there, err := g.State.Find(g.ctx, []string{path}, nil)
-	if err != nil {
-		return err
-	}
-	for _, t := range there {
-		if t.Removed.IsZero() && !g.removed[path] {
-			return g.take(path, false)
-		}
-	}
 	return nil
 }
 
@@ -316,5 +298,5 @@ func (g *generation) isPackage(path string) (bool, error) {
 		return false, nil
 	}
 	there, err := g.State.Find(g.ctx, []string{path}, nil)
-	return len(there) == 1 && there[0].Removed.IsZero(), err
+	return len(there) == 1 && there[0].Removed.IsZero() && !g.removed[path], err
 }

@@ -89,7 +89,8 @@ type staged struct {
 	Log []backend.Signature
 	Caller
 
-	same bool // the same bytes are there already
+	same     bool // the same bytes are there already
+	replaces bool // other bytes are there, which go
 }
 
 // A sidecar is a signature that is served beside a file.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"iter"
 	"strings"
+	"time"
 
 	"hallmark/proxy/backend"
 	"hallmark/proxy/ledger"
@@ -18,6 +19,7 @@ type Repository struct {
 	name   string
 	ledger *ledger.Ledger
 	blobs  backend.Blobs
+	read   reading
 }
 
 // New returns the repository of that name. Blobs are shared by all repositories.
@@ -52,8 +54,16 @@ func (r *Repository) Find(ctx context.Context, paths, slots []string) ([]backend
 
 // Commit implements [backend.State].
 func (r *Repository) Commit(ctx context.Context, c backend.Commit) error {
-	return r.ledger.Commit(ctx, r.name, c)
+	c.Unread = r.read.unread(time.Now())
+	err := r.ledger.Commit(ctx, r.name, c)
+	if err == nil {
+		r.read.over(c.Base, time.Now())
+	}
+	return err
 }
+
+// Hold implements [backend.Tree].
+func (r *Repository) Hold(generation int64) { r.read.mark(generation) }
 
 // Packages implements [backend.Tree].
 func (r *Repository) Packages(ctx context.Context) iter.Seq2[backend.Package, error] {
@@ -77,6 +87,9 @@ func (r *Repository) Open(ctx context.Context, at int64, paths ...string) (*back
 	}
 	if err != nil {
 		return nil, err
+	}
+	if f.Index {
+		r.read.mark(f.Since)
 	}
 	open := &backend.File{Path: f.Path, Size: f.Size, Tag: f.Tag, Time: f.Time, Index: f.Index, Lasting: f.Lasting}
 	if f.Parts == nil {
