@@ -81,6 +81,21 @@ func (r *Ring) SharingIndex() *Ring {
 	return &shared
 }
 
+// Oldest returns a ring with the first key of each purpose and family alone. It
+// is for signatures that clients refuse if they do not know all of their keys.
+func (r *Ring) Oldest() *Ring {
+	oldest := *r
+	oldest.keys = nil
+	for _, k := range r.keys {
+		if !slices.ContainsFunc(oldest.keys, func(o *Key) bool {
+			return o.purpose == k.purpose && o.public.Family() == k.public.Family()
+		}) {
+			oldest.keys = append(oldest.keys, k)
+		}
+	}
+	return &oldest
+}
+
 // Repository returns the name of the repository that the keys belong to.
 func (r *Ring) Repository() string { return r.repository }
 

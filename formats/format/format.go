@@ -58,8 +58,8 @@ type Spec struct {
 	// one is a conflict: a copy on disk could not hold both.
 	AnyPath bool
 
-	// Compare orders the versions of packages that share a slot: negative if a is older than b. Nil where no package has
-	// a slot.
+	// Compare orders the versions of packages that share a slot: negative if a is older than b. Nil where packages of one
+	// slot never evict each other.
 	Compare func(a, b string) int
 
 	// Together returns a name for the set of index files that a client fetches by several requests and that must be of
@@ -148,9 +148,10 @@ type Package struct {
 	// Name, Version and Arch are for people and ledgers; the last two may be empty. None holds control characters.
 	Name, Version, Arch string
 
-	// Slot holds at most one package: a package evicts an older one of the same slot, and is a conflict if a newer one
-	// is there. Empty: none.
-	Slot string
+	// Slot holds at most one package of each Variant, and one with an empty Variant excludes all others: foo for every
+	// architecture and foo for one of them cannot both be there. A package evicts an older one of its slot, by
+	// Spec.Compare, and is a conflict if one that is as new is there, or where Compare is nil. Empty: none.
+	Slot, Variant string
 
 	// Overwrites says that other bytes for the same path replace the old ones.
 	Overwrites bool
@@ -196,7 +197,7 @@ type Sealing struct {
 	Splice func([]Signature) ([]Patch, error)
 }
 
-// A Seal is a wish for a signature. Each key of its purpose signs.
+// A Seal is a wish for a signature. Each key of its purpose signs, unless it is Single.
 type Seal struct {
 	// Name tells the seals of a sealing apart.
 	Name    string
@@ -206,6 +207,9 @@ type Seal struct {
 	Message []Section
 	// Path is where the signature is served. Empty: it goes into the file, by Splice.
 	Path string
+	// Single says that the oldest key signs alone, since clients refuse a signature by a key that they do not know even
+	// beside one that they know. Clients that trust both keys can then move from one to the other.
+	Single bool
 }
 
 // A Section is a range of a file's bytes.

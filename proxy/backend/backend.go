@@ -84,7 +84,7 @@ type Head struct {
 
 // A Package is what is kept of an uploaded file.
 type Package struct {
-	Path, Name, Version, Arch, Slot, Shard string
+	Path, Name, Version, Arch, Slot, Variant, Shard string
 
 	Uploaded Digest // of the bytes as they were uploaded
 	Digest   Digest // of the bytes as they are served

@@ -22,10 +22,10 @@ const (
 	insertGeneration = `INSERT INTO generations (repository, generation, time) VALUES ($1, $2, $3)`
 
 	insertPackage = `INSERT INTO packages
-		(repository, path, name, version, arch, slot, shard, uploaded, digest, size, pusher, time, record, removed)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0)
+		(repository, path, name, version, arch, slot, variant, shard, uploaded, digest, size, pusher, time, record, removed)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0)
 		ON CONFLICT (repository, path) DO UPDATE SET name = excluded.name, version = excluded.version, arch = excluded.arch,
-			slot = excluded.slot, shard = excluded.shard, uploaded = excluded.uploaded, digest = excluded.digest,
+			slot = excluded.slot, variant = excluded.variant, shard = excluded.shard, uploaded = excluded.uploaded, digest = excluded.digest,
 			size = excluded.size, pusher = excluded.pusher, time = excluded.time, record = excluded.record, removed = 0`
 	removePackage = `UPDATE packages SET removed = $1 WHERE repository = $2 AND path = $3`
 
@@ -147,7 +147,7 @@ func (w *writer) write(c backend.Commit) {
 		}
 	}
 	for _, p := range c.Packages {
-		w.exec(insertPackage, w.repository, p.Path, p.Name, p.Version, p.Arch, p.Slot, p.Shard, p.Uploaded[:], p.Digest[:],
+		w.exec(insertPackage, w.repository, p.Path, p.Name, p.Version, p.Arch, p.Slot, p.Variant, p.Shard, p.Uploaded[:], p.Digest[:],
 			p.Size, p.By, p.Time.UnixMicro(), p.Record)
 	}
 	for _, f := range c.Files {

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	packageColumns = `path, name, version, arch, slot, shard, uploaded, digest, size, pusher, time, record, removed`
+	packageColumns = `path, name, version, arch, slot, variant, shard, uploaded, digest, size, pusher, time, record, removed`
 	packageAt      = `SELECT ` + packageColumns + ` FROM packages WHERE repository = $1 AND path = $2`
 	packageIn      = `SELECT ` + packageColumns + ` FROM packages WHERE repository = $1 AND slot = $2 AND slot <> '' AND removed = 0`
 	packagesFrom   = `SELECT ` + packageColumns + ` FROM packages WHERE repository = $1 AND path > $2 AND removed = 0 ORDER BY path LIMIT 500`
@@ -96,7 +96,7 @@ func appendPackages(to []backend.Package, rows *sql.Rows) ([]backend.Package, er
 		var p backend.Package
 		var uploaded, digest []byte
 		var at, removed int64
-		if err := rows.Scan(&p.Path, &p.Name, &p.Version, &p.Arch, &p.Slot, &p.Shard, &uploaded, &digest, &p.Size, &p.By,
+		if err := rows.Scan(&p.Path, &p.Name, &p.Version, &p.Arch, &p.Slot, &p.Variant, &p.Shard, &uploaded, &digest, &p.Size, &p.By,
 			&at, &p.Record, &removed); err != nil {
 			return nil, err
 		}

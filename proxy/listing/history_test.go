@@ -221,12 +221,12 @@ func TestAnyHistoryGivesWhatTheNaiveWayGives(t *testing.T) {
 			t.Errorf("only %d packs were adopted", adopted.Load())
 		}
 	})
-	for seed := range uint64(60) {
+	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			h := newHistory(t, seed)
 			c := h.state.Begin(h.house, h.house)
-			for i := range int(seed) * 600 {
+			for i := range int(seed%6) * 500 {
 				for _, group := range []string{"a", "b", "shared"} {
 					e := listing.Entry{Group: group, Key: fmt.Sprint("old-", i), Data: fmt.Appendf(nil, "%s %d\n", group, i)}
 					h.model.set(e)

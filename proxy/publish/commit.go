@@ -194,7 +194,6 @@ type generation struct {
 	views   []string           // listings that were brought up to date
 	puts    map[string]*staged // packages that this generation adds, by path
 	removed map[string]bool    // and those that it removes
-	slots   map[string]string  // slot → path of the package that this generation puts there
 }
 
 func (r *Repository) begin(ctx context.Context, base *current) *generation {
@@ -207,7 +206,7 @@ func (r *Repository) begin(ctx context.Context, base *current) *generation {
 		Repository: r, ctx: ctx, base: base, time: now, date: date,
 		lists:  base.lists.Begin(r.State, r.places()),
 		out:    backend.Commit{Base: base.Generation, Time: now, Date: date, Objects: map[backend.Digest][]byte{}, State: map[string][]byte{}},
-		shards: map[string]bool{}, puts: map[string]*staged{}, removed: map[string]bool{}, slots: map[string]string{},
+		shards: map[string]bool{}, puts: map[string]*staged{}, removed: map[string]bool{},
 	}
 }
 
@@ -291,7 +290,7 @@ func (g *generation) signIndex(wish format.Seal, m signing.Message, file string,
 	if wish.Purpose != scheme.Index {
 		return nil, fmt.Errorf("the format asks for a signature of %s with a key of purpose %s", file, wish.Purpose)
 	}
-	signed, err := g.ring.Sign(wish.Purpose, wish.Scheme, m, g.date)
+	signed, err := g.ringFor(wish).Sign(wish.Purpose, wish.Scheme, m, g.date)
 	if err != nil {
 		return nil, err
 	}

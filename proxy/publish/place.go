@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"hallmark/formats/format"
@@ -73,40 +74,35 @@ func (g *generation) check(s *staged) error {
 	if err := g.checkTree(p.Path); err != nil {
 		return err
 	}
-	if p.Slot == "" {
-		return nil
-	}
-	rival, err := g.inSlot(p.Slot)
-	if err != nil || rival == nil || rival.Path == p.Path {
+	if s.rivals, err = g.rivals(p); err != nil {
 		return err
 	}
-	if g.puts[rival.Path] != nil {
-		return errAlone
-	}
-	if g.spec.Compare == nil || g.spec.Compare(p.Version, rival.Version) < 0 {
-		return conflictf("%s is older than %s, which is listed: clients would be sent back", p.Path, rival.Path)
+	for _, rival := range s.rivals {
+		if g.spec.Compare == nil || g.spec.Compare(p.Version, rival.Version) <= 0 {
+			return conflictf("%s cannot be beside %s, which is listed and not older: give it a newer version, or delete the other", p.Path, rival.Path)
+		}
 	}
 	return nil
 }
 
-// inSlot returns the package that sits in a slot; nil if there is none.
-func (g *generation) inSlot(slot string) (*backend.Package, error) {
-	if path, ok := g.slots[slot]; ok {
-		if path == "" {
-			return nil, nil
-		}
-		return &backend.Package{Path: path, Version: g.puts[path].Package.Version}, nil
+// rivals returns the packages that cannot be beside p in its slot.
+func (g *generation) rivals(p *format.Package) ([]backend.Package, error) {
+	if p.Slot == "" {
+		return nil, nil
 	}
-	sitting, err := g.State.Find(g.ctx, nil, []string{slot})
+	exclude := func(path, variant string) bool {
+		return path != p.Path && (variant == p.Variant || variant == "" || p.Variant == "")
+	}
+	for _, other := range g.puts {
+		if other.Package.Slot == p.Slot && exclude(other.Package.Path, other.Package.Variant) {
+			return nil, errAlone
+		}
+	}
+	sitting, err := g.State.Find(g.ctx, nil, []string{p.Slot})
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range sitting {
-		if !g.removed[t.Path] {
-			return &t, nil
-		}
-	}
-	return nil, nil
+	return slices.DeleteFunc(sitting, func(t backend.Package) bool { return g.removed[t.Path] || !exclude(t.Path, t.Variant) }), nil
 }
 
 // checkTree refuses a package where the tree has an index file, or a folder.
@@ -154,17 +150,10 @@ func (g *generation) checkTree(path string) error {
 // add makes an upload that was checked part of the generation.
 func (g *generation) add(s *staged) error {
 	p := &s.Package
-	if p.Slot != "" {
-		rival, err := g.inSlot(p.Slot)
-		if err != nil {
+	for _, rival := range s.rivals {
+		if err := g.take(rival.Path, true); err != nil {
 			return err
 		}
-		if rival != nil && rival.Path != p.Path {
-			if err := g.take(rival.Path, true); err != nil {
-				return err
-			}
-		}
-		g.slots[p.Slot] = p.Path
 	}
 	if _, _, ok := sidecarOf(p.Path); ok {
 		g.dropFile(p.Path) // an author's signature stands where ours does
@@ -184,7 +173,7 @@ func (g *generation) add(s *staged) error {
 		return err
 	}
 	g.out.Packages = append(g.out.Packages, backend.Package{
-		Path: p.Path, Name: p.Name, Version: p.Version, Arch: p.Arch, Slot: p.Slot, Shard: p.Shard,
+		Path: p.Path, Name: p.Name, Version: p.Version, Arch: p.Arch, Slot: p.Slot, Variant: p.Variant, Shard: p.Shard,
 		Uploaded: s.Uploaded, Digest: s.Digest, Size: s.Size, By: s.By, Time: g.time, Record: rec,
 	})
 	g.out.Files = append(g.out.Files, backend.Put{Path: p.Path, Content: backend.Content{
@@ -285,9 +274,6 @@ func (g *generation) take(path string, evicted bool) error {
 		}
 	}
 	g.removed[path] = true
-	if slot := there[0].Slot; slot != "" {
-		g.slots[slot] = ""
-	}
 	g.touch(rec.Shard)
 	return nil
 }

@@ -33,7 +33,7 @@ func (r *Repository) seal(op format.Op, body *spool.Body, s *staged) (*spool.Bod
 		if err != nil {
 			return nil, err
 		}
-		signed, err := r.ring.Sign(wish.Purpose, wish.Scheme, m, now)
+		signed, err := r.ringFor(wish).Sign(wish.Purpose, wish.Scheme, m, now)
 		if err != nil {
 			return nil, err
 		}
@@ -52,6 +52,14 @@ func (r *Repository) seal(op format.Op, body *spool.Body, s *staged) (*spool.Bod
 		return nil, err
 	}
 	return splice(body, patches, body.Hashes())
+}
+
+// ringFor returns the keys that grant a wish.
+func (r *Repository) ringFor(wish format.Seal) *signing.Ring {
+	if wish.Single {
+		return r.ring.Oldest()
+	}
+	return r.ring
 }
 
 // log notes the signatures of a file whose digest is not known yet.

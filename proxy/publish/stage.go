@@ -89,8 +89,9 @@ type staged struct {
 	Log []backend.Signature
 	Caller
 
-	same     bool // the same bytes are there already
-	replaces bool // other bytes are there, which go
+	same     bool              // the same bytes are there already
+	replaces bool              // other bytes are there, which go
+	rivals   []backend.Package // that it evicts
 }
 
 // A sidecar is a signature that is served beside a file.
@@ -208,8 +209,8 @@ func checkPackage(p format.Package) error {
 
 // sameIdentity returns an error if sealing has made another package of it.
 func sameIdentity(before, after format.Package) error {
-	id := func(p format.Package) [7]string {
-		return [...]string{p.Path, p.Name, p.Version, p.Arch, p.Slot, p.Set, p.Shard}
+	id := func(p format.Package) [8]string {
+		return [...]string{p.Path, p.Name, p.Version, p.Arch, p.Slot, p.Variant, p.Set, p.Shard}
 	}
 	if id(before) != id(after) || before.Waits != after.Waits || before.Unlisted != after.Unlisted {
 		return fmt.Errorf("signing has changed the package from %q to %q", id(before), id(after))

@@ -24,6 +24,7 @@ CREATE TABLE packages (
     version    TEXT   NOT NULL,
     arch       TEXT   NOT NULL,
     slot       TEXT   NOT NULL,
+    variant    TEXT   NOT NULL,
     shard      TEXT   NOT NULL,
     uploaded   BLOB   NOT NULL, -- SHA-256 of the bytes as they were uploaded
     digest     BLOB   NOT NULL, -- and as they are served
