@@ -88,6 +88,8 @@ func open(ctx context.Context, path string) (_ *Ledger, err error) {
 	// FULL syncs the write-ahead log at every commit; with NORMAL a power cut could take back what was acknowledged.
 	if l.write, err = connect(path, 1, url.Values{
 		"_txlock": {"immediate"}, "_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_foreign_keys": {"on"},
+		// Pages that one commit after the other writes, such as the end of an index, are copied into the database once.
+		"_pragma": {"wal_autocheckpoint(4000)"},
 	}); err != nil {
 		return nil, err
 	}

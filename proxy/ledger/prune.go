@@ -14,7 +14,7 @@ import (
 const (
 	// The newest generation that was superseded before a time: readers of it have had their time.
 	lastBefore       = `SELECT COALESCE(MAX(generation), 0) FROM generations WHERE repository = $1 AND time < $2`
-	pruneFiles       = `DELETE FROM files WHERE repository = $1 AND until <= $2`
+	pruneFiles       = `DELETE FROM files WHERE repository = $1 AND until <= $2 AND until <> 9223372036854775807`
 	pruneGenerations = `DELETE FROM generations WHERE repository = $1 AND generation < $2`
 	prunePackages    = `DELETE FROM packages WHERE repository = $1 AND removed <> 0 AND removed < $2`
 	pruneObject      = `DELETE FROM objects WHERE digest = $1 AND time < $2`

@@ -89,8 +89,11 @@ func (r *Repository) gather(first *job) []*job {
 	return batch
 }
 
-// gatherFor is how long a generation waits for uploads that are being staged.
-const gatherFor = 2 * time.Millisecond
+// gatherFor is how long a generation waits at most for uploads that are being staged.
+const gatherFor = 10 * time.Millisecond
+
+// quick is the size in bytes up to which an upload is staged in a moment.
+const quick = 1 << 20
 
 // commitBatch commits jobs as one generation. Where one of them is to blame for a failure, the others are tried one by
 // one, so that none fails for its neighbour.

@@ -71,7 +71,7 @@ type Repository struct {
 	jobs    chan *job // unbuffered
 	closing chan struct{}
 	stopped chan struct{}
-	staging atomic.Int64 // uploads whose bodies are there and that have not reached the committer
+	staging atomic.Int64 // small uploads whose bodies are there and that have not reached the committer
 	close   func()
 	grown   chan struct{} // holds one: something was committed
 

@@ -62,9 +62,13 @@ func (r *Repository) Upload(ctx context.Context, op format.Op, u Upload) (Result
 	if u.SHA256 != nil && !bytes.Equal(u.SHA256, body.Digest(crypto.SHA256)) {
 		return Result{}, format.Malformedf("the body's SHA-256 is %x, and the request says %x", body.Digest(crypto.SHA256), u.SHA256)
 	}
-	r.staging.Add(1)
+	if body.Size() <= quick {
+		r.staging.Add(1)
+	}
 	s, err := r.stage(ctx, op, body, u.Caller)
-	r.staging.Add(-1)
+	if body.Size() <= quick {
+		r.staging.Add(-1)
+	}
 	if err != nil {
 		return Result{}, err
 	}
