@@ -75,7 +75,8 @@ func (c *Change) seal() {
 
 func checkName(what, name string) error {
 	if name == "" || len(name) > MaxName || !utf8.ValidString(name) || strings.Contains(name, "\x00") {
-		return fmt.Errorf("%s %.80q is empty, longer than %d bytes, not UTF-8, or holds NUL: %w", what, name, MaxName, fs.ErrInvalid)
+		return fmt.Errorf("%s %.80q is empty, longer than %d bytes, not UTF-8, or holds NUL: %w",
+			what, name, MaxName, fs.ErrInvalid)
 	}
 	return nil
 }

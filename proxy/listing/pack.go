@@ -143,8 +143,8 @@ func (f *viewForm) repack(ctx context.Context, blobs Blobs, from int) (*repack, 
 }
 
 // Adopt makes a view refer to a pack. The bytes of its files do not change, and it need not be closed. It reports
-// whether it did: false if the packs that would be replaced are not the view's any more, or if the view was not closed when
-// its groups changed last.
+// whether it did: false if the packs that would be replaced are not the view's any more, or if the view was not closed
+// when its groups changed last.
 func (c *Change) Adopt(ctx context.Context, p *Packing) (bool, error) {
 	v, err := c.previous(ctx, p.view)
 	if err != nil {

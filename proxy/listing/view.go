@@ -201,7 +201,9 @@ func decodePack(number uint64, data []byte) (*pack, []packed, error) {
 //
 // A view that was not closed when its groups changed may name objects that nobody has stored for it, so only what lies
 // in packs is taken over from it.
-func loadView(ctx context.Context, store Store, name string, base func(context.Context, string) (*group, error)) (*view, error) {
+func loadView(
+	ctx context.Context, store Store, name string, base func(context.Context, string) (*group, error),
+) (*view, error) {
 	data, err := store.Get(ctx, viewPrefix+name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -237,7 +239,9 @@ func loadView(ctx context.Context, store Store, name string, base func(context.C
 }
 
 // load finds out where the segments' bytes are.
-func (f *viewForm) load(ctx context.Context, store Store, prefix string, form int, closed, open []*segment, current bool) error {
+func (f *viewForm) load(
+	ctx context.Context, store Store, prefix string, form int, closed, open []*segment, current bool,
+) error {
 	type location struct {
 		version      uint64
 		offset, size int64
