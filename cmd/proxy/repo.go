@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -28,9 +29,11 @@ otherwise do their work themselves.`,
 type summary struct {
 	Name     string      `json:"name"`
 	Format   string      `json:"format"`
-	Behind   string      `json:"behind"` // the upstream's URL, or "embedded"
-	Images   []string    `json:"images"`
-	Schemes  []string    `json:"signatures"`
+	Behind   string      `json:"behind"`          // the upstream's URL, or "embedded"
+	URL      string      `json:"url,omitempty"`   // of a repository of packages
+	Setup    string      `json:"setup,omitempty"` // how to point clients at it
+	Images   []string    `json:"images,omitempty"`
+	Schemes  []string    `json:"signatures,omitempty"`
 	Keys     []listedKey `json:"keys"`
 	config   config.Repository
 	keyFault error
@@ -41,6 +44,9 @@ func summarize(c *config.Config, repo string) (*summary, error) {
 	s := &summary{Name: repo, Format: r.Format, Behind: "embedded", Images: r.Images, Schemes: r.Signatures, config: r}
 	if r.Upstream != nil {
 		s.Behind = r.Upstream.URL
+	}
+	if r.Format != config.FormatOCI {
+		s.URL, s.Setup = c.BaseURL()+"/"+repo+"/", c.BaseURL()+"/-/setup/"+repo
 	}
 	store, err := keyStore(c)
 	if err != nil {
@@ -71,9 +77,9 @@ func repoListCommand(w *world) *cobra.Command {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(all)
 			}
 			tw := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-			fmt.Fprintln(tw, "NAME\tFORMAT\tIMAGES\tIN FRONT OF")
+			fmt.Fprintln(tw, "NAME\tFORMAT\tIMAGES OR URL\tIN FRONT OF")
 			for _, s := range all {
-				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", s.Name, s.Format, strings.Join(s.Images, " "), s.Behind)
+				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", s.Name, s.Format, cmp.Or(s.URL, strings.Join(s.Images, " ")), s.Behind)
 			}
 			return tw.Flush()
 		},
@@ -115,8 +121,13 @@ func repoShowCommand(w *world) *cobra.Command {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(s)
 			}
 			tw := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-			fmt.Fprintf(tw, "name\t%s\nformat\t%s\nimages\t%s\nin front of\t%s\nsignatures\t%s\npublic keys\t%s/-/keys/%s/\n",
-				s.Name, s.Format, strings.Join(s.Images, " "), s.Behind, strings.Join(s.Schemes, " "), c.BaseURL(), s.Name)
+			fmt.Fprintf(tw, "name\t%s\nformat\t%s\n", s.Name, s.Format)
+			if s.URL != "" {
+				fmt.Fprintf(tw, "url\t%s\nset-up text\t%s\n", s.URL, s.Setup)
+			} else {
+				fmt.Fprintf(tw, "images\t%s\nin front of\t%s\nsignatures\t%s\n", strings.Join(s.Images, " "), s.Behind, strings.Join(s.Schemes, " "))
+			}
+			fmt.Fprintf(tw, "public keys\t%s/-/keys/%s/\n", c.BaseURL(), s.Name)
 			for _, k := range s.Keys {
 				fmt.Fprintf(tw, "key %s\t%s %s\n", k.Name, k.Kind, k.Fingerprint)
 			}
