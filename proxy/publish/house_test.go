@@ -21,40 +21,15 @@ import (
 	"hallmark/proxy/publish"
 	"hallmark/proxy/spool"
 	"hallmark/signing"
-	"hallmark/signing/keys"
-	"hallmark/signing/scheme"
+	"hallmark/signing/signingtest"
 )
-
-// ring returns a ring of quick keys, the same one for all tests of a process.
-func ring(t testing.TB) *signing.Ring {
-	t.Helper()
-	r, err := testRing()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-var testRing = sync.OnceValues(func() (*signing.Ring, error) { return newRing("shelf") })
-
-func newRing(name string) (*signing.Ring, error) {
-	dir, err := tempDir()
-	if err != nil {
-		return nil, err
-	}
-	ring, _, err := keys.Open(dir, nil).Ring(name, []keys.Spec{
-		{Purpose: scheme.Index, Scheme: string(scheme.OpenPGP), Generate: "ed25519"},
-		{Purpose: scheme.File, Scheme: string(scheme.OpenPGP), Generate: "ed25519"},
-		{Purpose: scheme.File, Scheme: string(scheme.ECDSA), Generate: "p256"},
-	})
-	return ring, err
-}
 
 // A house is a repository on a data folder, with faults on demand.
 type house struct {
 	t      testing.TB
 	dir    string
 	format format.Format
+	ring   *signing.Ring
 	now    time.Time
 
 	ledger *ledger.Ledger
@@ -64,7 +39,7 @@ type house struct {
 }
 
 func newHouse(t testing.TB, f format.Format) *house {
-	h := &house{t: t, dir: t.TempDir(), format: f, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), faults: &faults{}}
+	h := &house{t: t, dir: t.TempDir(), format: f, ring: signingtest.Packages(t, "shelf"), now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), faults: &faults{}}
 	h.open()
 	t.Cleanup(h.close)
 	return h
@@ -95,7 +70,7 @@ func (h *house) open() {
 	}
 	h.tree = hosted.New("shelf", h.ledger, blobs)
 	h.repo, err = publish.Open(ctx, publish.Options{
-		Name: "shelf", Format: h.format, Ring: ring(h.t), State: faultyState{h.tree, h.faults}, Tree: h.tree,
+		Name: "shelf", Format: h.format, Ring: h.ring, State: faultyState{h.tree, h.faults}, Tree: h.tree,
 		Blobs: faultyBlobs{blobs, h.faults}, Spool: spooled, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Now: func() time.Time { return h.now },
 	})

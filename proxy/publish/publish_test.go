@@ -21,8 +21,6 @@ import (
 	"hallmark/signing/scheme"
 )
 
-func tempDir() (string, error) { return os.MkdirTemp("", "ring") }
-
 func sum(data, name string) string {
 	return fmt.Sprintf("%x  %s\n", sha256.Sum256([]byte(data)), name)
 }
@@ -31,7 +29,7 @@ func sum(data, name string) string {
 func (h *house) signed(path string) {
 	h.t.Helper()
 	data := h.get(path)
-	r := ring(h.t)
+	r := h.ring
 	for _, c := range []struct {
 		suffix string
 		verify func(data, sig []byte) error
@@ -62,7 +60,7 @@ func TestAnUploadIsSignedAndListed(t *testing.T) {
 	if got, want := h.get("a/SHA256SUMS"), sum("1", "one")+sum("2", "two"); got != want {
 		t.Errorf("SHA256SUMS = %q, want %q", got, want)
 	}
-	index := ring(t).Keys(scheme.Index)[0].Public()
+	index := h.ring.Keys(scheme.Index)[0].Public()
 	if err := signing.VerifyOpenPGP(index, signing.Bytes(h.get("a/SHA256SUMS")), []byte(h.get("a/SHA256SUMS.asc"))); err != nil {
 		t.Error(err)
 	}
@@ -409,7 +407,7 @@ func TestASignatureInFrontOfAListing(t *testing.T) {
 	h.mustPut("e", "4")
 	sig, text, _ := strings.Cut(h.get("SHA256SUMS"), "\n"+sum("1", "a"))
 	text = sum("1", "a") + text
-	if err := signing.VerifyOpenPGP(ring(t).Keys(scheme.Index)[0].Public(), signing.Bytes(text), []byte(sig)); err != nil {
+	if err := signing.VerifyOpenPGP(h.ring.Keys(scheme.Index)[0].Public(), signing.Bytes(text), []byte(sig)); err != nil {
 		t.Error(err)
 	}
 	h.mustVerify()
