@@ -67,7 +67,7 @@ func sample(size int) []byte {
 
 func TestWhatWasPackedComesOutAgain(t *testing.T) {
 	for _, c := range compressions {
-		for _, size := range []int{0, 1, 1000, 70_000, 3 << 20} {
+		for _, size := range []int{0, 1, 1000, 70_000, 300_000} {
 			data := sample(size)
 			packed := pack(t, c, data)
 			got, err := unpack(packed, int64(size))
@@ -88,7 +88,7 @@ func TestWhatWasPackedComesOutAgain(t *testing.T) {
 
 func TestMoreThanTheLimitIsMalformed(t *testing.T) {
 	for _, c := range compressions {
-		for _, size := range []int{1, 1001, 1 << 20} {
+		for _, size := range []int{1, 1001, 100_000} {
 			got, err := unpack(pack(t, c, sample(size)), int64(size)-1)
 			if !errors.Is(err, format.ErrMalformed) || len(got) >= size {
 				t.Errorf("%q: %d bytes of %d, %v", c, len(got), size, err)
@@ -98,7 +98,7 @@ func TestMoreThanTheLimitIsMalformed(t *testing.T) {
 }
 
 func TestBombsAreMalformed(t *testing.T) {
-	zeros := make([]byte, 64<<20)
+	zeros := make([]byte, 18<<20)
 	for _, c := range []tarball.Compression{tarball.XZ, tarball.Zstd} {
 		packed := pack(t, c, zeros)
 		if got, err := unpack(packed, 1<<40); !errors.Is(err, format.ErrMalformed) || len(got) > 32<<20 {
