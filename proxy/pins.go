@@ -17,7 +17,7 @@ import (
 const (
 	// pinned is for how long after the first request the second gets the same generation. Use does not renew it.
 	pinned = 10 * time.Second
-	// joined is for how long package managers that begin while another at the same address is between its requests get
+	// joined is for how long programs that ask for both and that begin while another at the same address is between its requests get
 	// that one's generation: their second requests cannot be told apart.
 	joined = 3 * time.Second
 	// maxPins bounds the memory of all pins of a repository.
@@ -90,7 +90,7 @@ func (s *pins) take(client pinClient, req *http.Request, path string, current in
 		return pin.generation
 	}
 	generation := current
-	if isPackageManager(client.agent) {
+	if alwaysAsksForBoth(client.agent) {
 		for _, other := range s.clients[client] {
 			if len(other.given) == 1 && now.Sub(other.began) < joined {
 				generation = other.generation
@@ -160,12 +160,8 @@ func (s *pins) prune(client pinClient, now time.Time) {
 	s.clients[client] = all
 }
 
-// isPackageManager reports whether a User-Agent is of a program that always asks for both, an index and its signature.
-func isPackageManager(agent string) bool {
-	for _, name := range []string{"pacman", "ZYpp", "zypp", "libdnf", "dnf"} {
-		if strings.Contains(agent, name) {
-			return true
-		}
-	}
-	return false
+// alwaysAsksForBoth reports whether a User-Agent is of a program that always asks for both, an index and its signature.
+// zypper does not: it looks at repomd.xml first, and asks for the signature only if something has changed.
+func alwaysAsksForBoth(agent string) bool {
+	return strings.Contains(agent, "pacman") || strings.Contains(agent, "libdnf") || strings.Contains(agent, "dnf/")
 }
