@@ -100,13 +100,13 @@ func Open(ctx context.Context, o Options) (*Repository, error) {
 		}
 	}
 	if err := r.checkKeys(); err != nil {
-		return nil, fmt.Errorf("repository %s: %w", o.Name, err)
+		return nil, err
 	}
 	r.keys = PublicKeys(r.ring)
 	r.hashes = slices.Concat(r.spec.Digests, r.ring.Hashes(scheme.File, scheme.Package))
 	r.close = sync.OnceFunc(func() { close(r.closing); <-r.stopped })
 	if _, err := r.load(ctx); err != nil {
-		return nil, fmt.Errorf("repository %s: %w", o.Name, err)
+		return nil, err
 	}
 	go r.run()
 	go r.maintain()
