@@ -1,7 +1,9 @@
 package signing
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	"hallmark/signing/scheme"
 )
@@ -85,4 +87,75 @@ func TestARingWithoutImageKeysSignsNoImage(t *testing.T) {
 	wantError(t, err, `"images"`, `no key of purpose "image"`)
 	_, err = r.BundleImage(app)
 	wantError(t, err, `"images"`, `no key of purpose "image"`)
+}
+
+func TestTheOldestKeysOfARingAreTheFirstOfEachPurposeAndFamily(t *testing.T) {
+	first, second := testKey(t, "p256"), testKey(t, "p384")
+	newKey := func(name string, p scheme.Purpose, kind string) *Key {
+		t.Helper()
+		k, err := NewKey(name, p, testSigner(t, kind))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	rsa, ecdsa := newKey("rsa", scheme.Index, "rsa2048"), newKey("ecdsa", scheme.Index, "p521")
+	later := newKey("later", scheme.Index, "rsa3072")
+	r, err := NewRing("images", []*Key{first, rsa, second, ecdsa, later})
+	if err != nil {
+		t.Fatal(err)
+	}
+	oldest := r.Oldest()
+	if got, want := oldest.All(), []*Key{first, rsa, ecdsa}; !slices.Equal(got, want) {
+		t.Errorf("Oldest() has %v, want %v", got, want)
+	}
+	if oldest.Repository() != "images" {
+		t.Errorf("Oldest() is of repository %q", oldest.Repository())
+	}
+	if len(r.All()) != 5 || len(r.Keys(scheme.Index)) != 3 {
+		t.Error("Oldest has changed the ring")
+	}
+	signed, err := oldest.Sign(scheme.Index, scheme.RSASHA256, Bytes("index"), time.Now())
+	if err != nil || len(signed.Signatures) != 1 || signed.Signatures[0].Name != "rsa" {
+		t.Errorf("Oldest signs %+v: %v", signed, err)
+	}
+	if signed, err = r.Sign(scheme.Index, scheme.RSASHA256, Bytes("index"), time.Now()); err != nil || len(signed.Signatures) != 2 {
+		t.Errorf("the ring signs %+v: %v", signed, err)
+	}
+}
+
+func TestTheOldestKeysOfARingSharePackagesOnlyIfAllDo(t *testing.T) {
+	newKey := func(name string, p scheme.Purpose, kind string) *Key {
+		t.Helper()
+		k, err := NewKey(name, p, testSigner(t, kind))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	index, later := newKey("index", scheme.Index, "rsa2048"), newKey("later", scheme.Index, "rsa3072")
+	own := newKey("own", scheme.Package, "rsa4096")
+	for _, tt := range []struct {
+		name    string
+		keys    []*Key
+		sharing bool
+		want    []*Key
+	}{
+		{"packages have no keys", []*Key{index, later}, false, nil},
+		{"packages use those of the index", []*Key{index, later}, true, []*Key{index}},
+		{"packages have their own", []*Key{index, later, own}, true, []*Key{own}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r, err := NewRing("rpm", tt.keys)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.sharing {
+				r = r.SharingIndex()
+			}
+			if got := r.Oldest().Keys(scheme.Package); !slices.Equal(got, tt.want) {
+				t.Errorf("Oldest().Keys(package) = %v, want %v", got, tt.want)
+			}
+		})
+	}
 }

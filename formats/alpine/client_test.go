@@ -178,15 +178,14 @@ func client(r formattest.Repository) (map[string][sha256.Size]byte, error) {
 					return nil, fmt.Errorf("%s is listed for %s and is for %s", name, arch, entry['A'])
 				}
 				// apk asks for it below its own architecture, where Route finds it.
-				place := path.Join(folder, entry['A'], name)
-				data, err := r.Fetch(place)
+				data, err := r.Fetch(path.Join(folder, arch, name))
 				if err != nil {
 					return nil, err
 				}
 				if err := checkPackage(entry, data); err != nil {
 					return nil, fmt.Errorf("%s: %w", name, err)
 				}
-				all[place] = sha256.Sum256(data)
+				all[path.Join(folder, entry['A'], name)] = sha256.Sum256(data)
 			}
 		}
 	}

@@ -11,7 +11,8 @@ import (
 // that it has read before, it only compares the digest of the data.
 //
 // A folder at the end of the upload's URL that is the package's architecture is dropped, so that a package can be sent to
-// the place where it will be served.
+// the place where it will be served. A version of a package is there for all architectures or for single ones: under the
+// address by which apk asks for it, both would be the same file.
 func (f *Format) Parse(op format.Op, b format.Blob, sigs []format.Signature) (format.Package, error) {
 	c, err := readContents(b)
 	if err != nil {
@@ -35,11 +36,17 @@ func (f *Format) Parse(op format.Op, b format.Blob, sigs []format.Signature) (fo
 	if err != nil {
 		return format.Package{}, err
 	}
+	variant := c.info.arch
+	if variant == noarch {
+		variant = ""
+	}
 	return format.Package{
 		Path:    path.Join(dir, c.info.arch, c.info.name+"-"+c.info.version+extension),
 		Name:    c.info.name,
 		Version: c.info.version,
 		Arch:    c.info.arch,
+		Slot:    path.Join(dir, c.info.name+"-"+c.info.version),
+		Variant: variant,
 		Shard:   dir,
 		Entries: []format.Entry{{Group: c.info.arch, Data: entry}},
 	}, nil

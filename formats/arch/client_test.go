@@ -121,7 +121,7 @@ func fetchDatabase(r formattest.Repository, p string, wanted ...string) (map[str
 	if err != nil {
 		return nil, err
 	}
-	if err := r.Trusted.Binary(data, sig); err != nil {
+	if err := r.Trusted.EveryBinary(data, sig); err != nil {
 		return nil, err
 	}
 	return readDatabase(data, wanted...)
@@ -136,7 +136,7 @@ func fetchPackage(r formattest.Repository, folder, machine string, p map[string]
 	}
 	// pacman asks for it below its own architecture, where Route finds it.
 	place := path.Join(folder, arch, p["FILENAME"][0])
-	data, err := r.Fetch(place)
+	data, err := r.Fetch(path.Join(folder, machine, p["FILENAME"][0]))
 	if err != nil {
 		return fail(err)
 	}
@@ -148,7 +148,7 @@ func fetchPackage(r formattest.Repository, folder, machine string, p map[string]
 	if err != nil {
 		return fail(err)
 	}
-	return place, sum, r.Trusted.Binary(data, sig)
+	return place, sum, r.Trusted.EveryBinary(data, sig)
 }
 
 // verify does what "pacman -U" does with the address of a package.
@@ -161,7 +161,7 @@ func verify(r formattest.Repository, p string) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", formattest.ErrSignature, err)
 	}
-	return r.Trusted.Binary(data, sig)
+	return r.Trusted.EveryBinary(data, sig)
 }
 
 // forgiving takes a package for a database as libalpm does: whatever its compression, each entry by itself, and those that it

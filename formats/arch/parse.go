@@ -16,7 +16,8 @@ const (
 // Parse reads a package to its end, both times: the list of its files stands nowhere else. That takes as long as unpacking it.
 //
 // A folder at the end of the upload's URL that is the package's architecture is dropped, so that a package can be sent to
-// the place where it will be served. A package takes the place of older versions of its name for the same architecture.
+// the place where it will be served. A package takes the place of older versions of its name for the same architecture; one
+// for all architectures takes those of each, and the other way round, since a database lists a name once.
 func (f *Format) Parse(op format.Op, b format.Blob, sigs []format.Signature) (format.Package, error) {
 	c, err := readContents(b)
 	if err != nil {
@@ -36,12 +37,17 @@ func (f *Format) Parse(op format.Op, b format.Blob, sigs []format.Signature) (fo
 	if err != nil {
 		return format.Package{}, err
 	}
+	variant := c.info.arch()
+	if variant == archAny {
+		variant = ""
+	}
 	return format.Package{
 		Path:    path.Join(dir, c.info.arch(), file),
 		Name:    c.info.name(),
 		Version: c.info.version(),
 		Arch:    c.info.arch(),
-		Slot:    path.Join(dir, c.info.arch(), c.info.name()),
+		Slot:    path.Join(dir, c.info.name()),
+		Variant: variant,
 		Shard:   dir,
 		Entries: []format.Entry{
 			{Group: groupDatabase + c.info.arch(), Data: database},

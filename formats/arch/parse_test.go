@@ -68,7 +68,7 @@ func TestAnEntryHasTheSectionsOfRepoAddInItsOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := format.Package{Path: "extra/any/zlib-1:1.3-2-any.pkg.tar.zst", Name: "zlib", Version: "1:1.3-2", Arch: "any", Slot: "extra/any/zlib", Shard: "extra"}
+	want := format.Package{Path: "extra/any/zlib-1:1.3-2-any.pkg.tar.zst", Name: "zlib", Version: "1:1.3-2", Arch: "any", Slot: "extra/zlib", Shard: "extra"}
 	entries := p.Entries
 	p.Entries = nil
 	if diff := cmp.Diff(want, p); diff != "" {

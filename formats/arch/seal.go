@@ -26,9 +26,10 @@ func (f *Format) Seal(op format.Op, b format.Blob, _ format.Keys) (format.Sealin
 	return beside(sealPackage, scheme.Package, path.Join(dir, info.arch(), file)), nil
 }
 
-// beside returns the wish for a detached signature of a file. pacman takes no armor.
+// beside returns the wish for a detached signature of a file. pacman takes no armor, and refuses a file unless it knows the
+// keys of all its signatures (check_pgp_helper of libalpm's signing.c): one key signs alone.
 func beside(name string, p scheme.Purpose, file string) format.Sealing {
 	return format.Sealing{Seals: []format.Seal{{
-		Name: name, Scheme: scheme.OpenPGPBinary, Purpose: p, Path: file + signature,
+		Name: name, Scheme: scheme.OpenPGPBinary, Purpose: p, Path: file + signature, Single: true,
 	}}}
 }

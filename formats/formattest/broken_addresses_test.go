@@ -51,6 +51,15 @@ func brokenAddresses() []broken {
 				return routeTiny(r)
 			},
 		}},
+		{"an address stands for two packages", "a package is taken, served and removed", "not the one that was signed", tiny{
+			route: func(r format.Request) (format.Op, error) {
+				op, err := routeTiny(r)
+				if name, ok := strings.CutPrefix(r.Path, "two/"); ok && strings.HasSuffix(name, ".tiny") && op.Kind == format.Get {
+					op.Paths = []string{"one/" + name, r.Path}
+				}
+				return op, err
+			},
+		}},
 		{"its packages cannot be deleted", "a package is taken, served and removed", "cannot be deleted", tiny{
 			route: func(r format.Request) (format.Op, error) {
 				if r.Method == "DELETE" {

@@ -122,6 +122,20 @@ func brokenPackages() []broken {
 				return p, err
 			},
 		}},
+		{"it is a variant of nothing", "a package is taken, served and removed", "of no slot", tiny{
+			parse: func(_ format.Op, _ format.Blob, _ []format.Signature, p format.Package, err error) (format.Package, error) {
+				p.Slot = ""
+				return p, err
+			},
+		}},
+		{"its variant is another when it is sealed", "sealing what is sealed changes nothing", "changes the identity", tiny{
+			parse: func(_ format.Op, _ format.Blob, sigs []format.Signature, p format.Package, err error) (format.Package, error) {
+				if err == nil && sigs != nil {
+					p.Variant = ""
+				}
+				return p, err
+			},
+		}},
 		{"its path is not clean", "a package is taken, served and removed", "is not clean", tiny{
 			parse: func(_ format.Op, _ format.Blob, _ []format.Signature, p format.Package, err error) (format.Package, error) {
 				p.Path = "/" + p.Path

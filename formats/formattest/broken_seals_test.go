@@ -1,12 +1,16 @@
 package formattest
 
 import (
+	"bytes"
+	"errors"
 	"path"
 	"slices"
 	"strings"
 
 	"hallmark/formats/format"
 	"hallmark/signing/scheme"
+
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
 func brokenSeals() []broken {
@@ -54,6 +58,29 @@ func brokenSeals() []broken {
 		{"it signs less than the package", "a package's own signature holds", "does not verify", tiny{
 			seal: func(_ format.Op, _ format.Blob, _ format.Keys, s format.Sealing, err error) (format.Sealing, error) {
 				s.Seals[0].Message[0].Size--
+				return s, err
+			},
+		}},
+		{"it has all keys sign what clients refuse unless they know all", "a package's own signature holds", "with the key sets [0]", tiny{
+			seal: func(_ format.Op, _ format.Blob, _ format.Keys, s format.Sealing, err error) (format.Sealing, error) {
+				s.Seals[0].Single = false
+				return s, err
+			},
+		}},
+		{"it leaves out the newer key's signature", "a package's own signature holds", "with the key sets [1]", tiny{
+			seal: func(_ format.Op, _ format.Blob, _ format.Keys, s format.Sealing, err error) (format.Sealing, error) {
+				s.Seals[0].Single = false
+				splice := s.Splice
+				s.Splice = func(sigs []format.Signature) ([]format.Patch, error) {
+					var first bytes.Buffer
+					p, err := packet.NewOpaqueReader(bytes.NewReader(sigs[0].Value)).Next()
+					if err == nil {
+						err = p.Serialize(&first)
+					}
+					sigs[0].Value = first.Bytes()
+					patches, errSplice := splice(sigs)
+					return patches, errors.Join(err, errSplice)
+				}
 				return s, err
 			},
 		}},

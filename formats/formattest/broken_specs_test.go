@@ -16,7 +16,7 @@ func brokenSpecs() []broken {
 				return s
 			},
 		}},
-		{"it has slots and no order", "a package is taken, served and removed", "Compare is nil", tiny{
+		{"its packages are never replaced", "a package is taken, served and removed", "is not newer", tiny{
 			spec: func(s format.Spec) format.Spec { s.Compare = nil; return s },
 		}},
 		{"it has no clients", "the spec is sane", "names no client", tiny{

@@ -1,19 +1,24 @@
 package formattest
 
 import (
+	"crypto/sha256"
 	"slices"
 	"strings"
 	"testing"
+
+	"hallmark/formats/format"
 )
 
 func TestAFormatThatKeepsItsContractPasses(t *testing.T) {
 	for name, text := range failures(t, tinySubject(&tiny{}), checks()...) {
 		t.Errorf("%s: %s", name, text)
 	}
-	detached := tinySubject(&tiny{})
-	detached.Client = tinyClient{detached: true}.run
-	for name, text := range failures(t, detached, checks()...) {
-		t.Errorf("with detached signatures, %s: %s", name, text)
+	for signatures, client := range map[string]tinyClient{"detached": {detached: true}, "the oldest key's": {knowsAll: true}} {
+		s := tinySubject(&tiny{})
+		s.Client = client.run
+		for name, text := range failures(t, s, checks()...) {
+			t.Errorf("with signatures that are %s, %s: %s", signatures, name, text)
+		}
 	}
 }
 
@@ -61,6 +66,30 @@ func TestACarelessClientIsCaught(t *testing.T) {
 			caught(t, s, tt.check, "")
 		})
 	}
+}
+
+// Where no signature is by the oldest key alone, a client that has the newer one must be content.
+func TestAClientThatCannotUseTheNewerKeyIsCaught(t *testing.T) {
+	s := tinySubject(&tiny{})
+	s.Client = func(r Repository) (map[string][sha256.Size]byte, error) {
+		if keys := r.Trusted.Keys(); len(keys) == 1 && keys[0].Kind == "rsa2048" {
+			return nil, ErrSignature
+		}
+		return tinyClient{detached: true}.run(r)
+	}
+	caught(t, s, "a client follows the index with either key", "trusts the key sets [1]")
+}
+
+func TestAFormatWhoseClientsKnowNotAllKeysIsCaught(t *testing.T) {
+	s := tinySubject(&tiny{emit: func(f format.File) format.File {
+		f.Seals = slices.Clone(f.Seals)
+		for i := range f.Seals {
+			f.Seals[i].Single = false
+		}
+		return f
+	}})
+	s.Client = tinyClient{knowsAll: true}.run
+	caught(t, s, "a client follows the index with either key", "trusts the key sets [0]")
 }
 
 func TestSealsWithoutAVerifierAreCaught(t *testing.T) {

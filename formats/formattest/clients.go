@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"testing"
+
+	"hallmark/formats/format"
 )
 
 // found is what a client in miniature returns.
@@ -26,8 +28,18 @@ func (s Subject) run(tb testing.TB, fetch func(string) ([]byte, error), t Truste
 
 func checkClient(tb testing.TB, s Subject) {
 	h := s.filled(tb)
-	for _, sets := range [][]int{{older}, {newer}, {older, newer}} {
-		got, err := s.run(tb, h.Fetch, h.trusted(sets...))
+	for _, sets := range [][]int{{older}, {older, newer}, {newer}} {
+		alone := false
+		fetch := func(p string) ([]byte, error) {
+			tb.Helper()
+			data, err := h.Fetch(p)
+			alone = alone || err == nil && h.signedAlone(p)
+			return data, err
+		}
+		got, err := s.run(tb, fetch, h.trusted(sets...))
+		if lacks := !slices.Contains(sets, older); lacks && alone && errors.Is(err, ErrSignature) {
+			continue
+		}
 		if err != nil {
 			tb.Fatalf("a client that trusts the key sets %d gets: %v", sets, err)
 		}
@@ -44,6 +56,25 @@ func checkClient(tb testing.TB, s Subject) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) || len(got) > 0 {
 		tb.Fatalf("in an emptied repository a client finds %d packages and gets: %v", len(got), err)
 	}
+}
+
+// signedAlone reports whether what a GET gets is a signature by the oldest key alone, or a file with one in it. Of a package
+// with such a seal it says so in any case, since an index may hold the signature.
+func (h *House) signedAlone(p string) bool {
+	h.tb.Helper()
+	at := h.place(p)
+	for _, e := range h.emitted {
+		for _, seal := range e.seals {
+			if seal.Single && (seal.Path == at || seal.Path == "" && e.path == at) {
+				return true
+			}
+		}
+	}
+	return slices.ContainsFunc(h.packages, func(s *stored) bool { return s.pkg.Path == at && hasSingle(s.seals) })
+}
+
+func hasSingle(seals []format.Seal) bool {
+	return slices.ContainsFunc(seals, func(s format.Seal) bool { return s.Single })
 }
 
 func compareFound(want, got found) string {

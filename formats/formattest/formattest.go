@@ -35,10 +35,13 @@ type Subject struct {
 	// Client is a client in miniature. It follows the signed index of the repository to every file, as far as the uploads
 	// above go, checks what a real client checks, and returns the paths of the packages and the digests of the bytes that
 	// it fetched. It returns an error if anything is missing or not as signed.
+	//
+	// It is run with the oldest key of the repository, with both, and with the newer one alone. With that one it may find a
+	// signature of a Single seal not to be good, and then its error wraps ErrSignature.
 	Client func(r Repository) (map[string][sha256.Size]byte, error)
 
 	// Verify, if there is any signature in or beside a package, verifies it as a client does that has the package and no
-	// index. It returns an error if there is none.
+	// index. It returns an error if there is none. It is run with the same keys as Client.
 	Verify func(r Repository, path string) error
 
 	// Uncovered, if there are any, returns the sections of a package that the index says nothing of, and that a client

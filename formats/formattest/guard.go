@@ -158,7 +158,7 @@ func (g *guard) parse(op format.Op, b format.Blob, sigs []format.Signature) (p f
 // packageFault says what is wrong with a package, or "".
 func (g *guard) packageFault(p format.Package) string {
 	for name, value := range map[string]string{
-		"Name": p.Name, "Version": p.Version, "Arch": p.Arch, "Slot": p.Slot, "Shard": p.Shard,
+		"Name": p.Name, "Version": p.Version, "Arch": p.Arch, "Slot": p.Slot, "Variant": p.Variant, "Shard": p.Shard,
 	} {
 		if hasControl(value) || len(value) > 2048 {
 			return fmt.Sprintf("%s is %.100q, with control characters or too long", name, value)
@@ -171,8 +171,8 @@ func (g *guard) packageFault(p format.Package) string {
 		return "its path " + fault
 	case p.Name == "":
 		return "it has no name"
-	case p.Slot != "" && g.spec.Compare == nil:
-		return "it has a slot, and Spec.Compare is nil"
+	case p.Variant != "" && p.Slot == "":
+		return "it is a variant of no slot"
 	case p.Waits && p.Set == "":
 		return "it waits for no set"
 	}
@@ -208,6 +208,6 @@ func (g *guard) Index(s format.Site, in format.Shard, emit func(format.File) err
 
 // identity is what the two calls of Parse must agree on.
 func identity(p format.Package) string {
-	return fmt.Sprintf("path %q, name %q, version %q, architecture %q, slot %q, set %q, shard %q, waiting %t, unlisted %t",
-		p.Path, p.Name, p.Version, p.Arch, p.Slot, p.Set, p.Shard, p.Waits, p.Unlisted)
+	return fmt.Sprintf("path %q, name %q, version %q, architecture %q, slot %q, variant %q, set %q, shard %q, waiting %t, unlisted %t",
+		p.Path, p.Name, p.Version, p.Arch, p.Slot, p.Variant, p.Set, p.Shard, p.Waits, p.Unlisted)
 }

@@ -41,6 +41,7 @@ type stored struct {
 	op       format.Op
 	pkg      format.Package
 	uploaded []byte
+	seals    []format.Seal
 	data     []byte
 	sigs     []format.Signature
 	sidecars map[string][]byte
@@ -106,32 +107,6 @@ func (h *House) Delete(path string) error {
 	return fmt.Errorf("delete %s: %w", path, fs.ErrNotExist)
 }
 
-// Fetch answers a GET. The error wraps fs.ErrNotExist if there is nothing to fetch.
-func (h *House) Fetch(path string) ([]byte, error) {
-	h.tb.Helper()
-	op, err := h.guard.Route(format.Request{Method: "GET", Path: path})
-	if err != nil {
-		return nil, err
-	}
-	switch op.Kind {
-	case format.Get:
-		for _, p := range op.Paths {
-			if data, ok := h.file(p); ok {
-				return data, nil
-			}
-		}
-	case format.Render:
-		r, ok := h.guard.format.(format.Renderer)
-		if !ok {
-			h.guard.breach("Route asks for a document, and the format is no Renderer")
-		}
-		var d format.Document
-		h.guard.calling("Render", func() { d, err = r.Render(h.rendererSite(), op) })
-		return d.Data, err
-	}
-	return nil, fmt.Errorf("get %s: %w", path, fs.ErrNotExist)
-}
-
 // Trusted returns the keyring of a client that trusts all keys of the house.
 func (h *House) Trusted() Trusted { return h.trusted(older, newer) }
 
@@ -157,25 +132,6 @@ func (h *House) Indexes() map[string][]byte {
 	return all
 }
 
-// file returns what is served at a place of the tree.
-func (h *House) file(p string) ([]byte, bool) {
-	for _, s := range h.packages {
-		if s.pkg.Path == p {
-			return s.data, true
-		}
-		if data, ok := s.sidecars[p]; ok {
-			return data, true
-		}
-	}
-	for _, f := range h.emitted {
-		if data, ok := f.files()[p]; ok {
-			return data, true
-		}
-	}
-	data, ok := h.lasting[p]
-	return data, ok
-}
-
 // stage does what an upload needs before it is anybody's business: it reads, seals and reads again.
 func (h *House) stage(u Upload) (*stored, error) {
 	h.tb.Helper()
@@ -191,7 +147,7 @@ func (h *House) stage(u Upload) (*stored, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stored{op: op, uploaded: u.Body}
+	s := &stored{op: op, uploaded: u.Body, seals: sealing.Seals}
 	s.data, s.sigs, s.sidecars = h.seal("the package "+before.Path, sealing, u.Body, scheme.Package)
 	if s.pkg, err = h.guard.Parse(op, NewBlob(s.data), s.sigs); err != nil {
 		h.guard.breach("the package %q does not parse any more when it is sealed: %v", before.Path, err)
@@ -264,37 +220,6 @@ func (h *House) part(of *stored, part format.Part) (*stored, error) {
 		return nil, nil
 	}
 	return s, nil
-}
-
-// add makes one package visible.
-func (h *House) add(s *stored, touched map[string]bool) error {
-	for i, other := range h.packages {
-		switch {
-		case other.pkg.Path == s.pkg.Path && bytes.Equal(other.uploaded, s.uploaded):
-			return nil
-		case other.pkg.Path == s.pkg.Path && !s.pkg.Overwrites:
-			return fmt.Errorf("%s is there with other bytes: %w", s.pkg.Path, ErrConflict)
-		case other.pkg.Path == s.pkg.Path:
-			h.packages[i] = s
-			h.exchange(other, s, touched)
-			return nil
-		case s.pkg.Slot != "" && other.pkg.Slot == s.pkg.Slot && h.compare(s.pkg.Version, other.pkg.Version) < 0:
-			return fmt.Errorf("%s is newer: %w", other.pkg.Path, ErrConflict)
-		}
-	}
-	for _, other := range slices.Clone(h.packages) {
-		if s.pkg.Slot != "" && other.pkg.Slot == s.pkg.Slot {
-			h.remove(other, touched)
-		}
-	}
-	h.packages = append(h.packages, s)
-	h.exchange(nil, s, touched)
-	return nil
-}
-
-func (h *House) compare(a, b string) (sign int) {
-	h.guard.calling("Compare", func() { sign = h.guard.spec.Compare(a, b) })
-	return sign
 }
 
 func (h *House) remove(s *stored, touched map[string]bool) {

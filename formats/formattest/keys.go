@@ -177,6 +177,12 @@ func (k keyring) public() format.Keys {
 	return keys
 }
 
+// oldest returns the first key of each purpose and family alone.
+func (k keyring) oldest() keyring {
+	k.ring = k.ring.Oldest()
+	return k
+}
+
 // file returns the name of the file in which clients keep a key.
 func (k keyring) file(public signing.PublicKey) string {
 	i := slices.IndexFunc(k.keys, func(key private) bool { return key.Fingerprint == public.Fingerprint() })

@@ -47,30 +47,6 @@ func checkOther(h *House, u Upload) {
 	}
 }
 
-// checkSlots uploads an older version after a newer one.
-func checkSlots(tb testing.TB, s Subject) {
-	tb.Helper()
-	h := NewHouse(tb, s.Format)
-	older := s.Upload(tb, sampleName(0), s.Versions[0], s.Archs[0])
-	newer := s.Upload(tb, sampleName(0), s.Versions[1], s.Archs[0])
-	staged, err := h.stage(older)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	slotted := staged.pkg.Slot != ""
-	for _, u := range []Upload{older, newer} {
-		if err := h.putAll([]Upload{u}); err != nil {
-			tb.Fatalf("the upload of %s is refused: %v", u.Path, err)
-		}
-	}
-	if got := len(h.Packages()); slotted && got != 1 || !slotted && got != 2 {
-		tb.Fatalf("after an upgrade there are %d packages; in a slot: %t", got, slotted)
-	}
-	if err := h.putAll([]Upload{older}); slotted != errors.Is(err, ErrConflict) {
-		tb.Fatalf("the upload of an older version gets %v; in a slot: %t", err, slotted)
-	}
-}
-
 // checkDelete deletes each package at the path at which it is served.
 func checkDelete(h *House) {
 	h.tb.Helper()

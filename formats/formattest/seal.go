@@ -9,8 +9,7 @@ import (
 )
 
 // seal makes the signatures of a file. It returns the file with those that go into it, all signatures, and those that stand
-// beside it. Its seals are of one
-// purpose. There is at least an empty slice of signatures.
+// beside it. Its seals are of one purpose. There is at least an empty slice of signatures.
 func (h *House) seal(what string, s format.Sealing, data []byte, purpose scheme.Purpose) (
 	final []byte, sigs []format.Signature, beside map[string][]byte) {
 	h.tb.Helper()
@@ -23,7 +22,11 @@ func (h *House) seal(what string, s format.Sealing, data []byte, purpose scheme.
 		}
 		names[seal.Name] = true
 		h.checkPurpose(what, seal, purpose)
-		made, err := h.ring.sign(seal.Purpose, seal.Scheme, h.message(what, seal, data), h.Date)
+		ring := h.ring
+		if seal.Single {
+			ring = ring.oldest()
+		}
+		made, err := ring.sign(seal.Purpose, seal.Scheme, h.message(what, seal, data), h.Date)
 		if err != nil {
 			h.guard.breach("the seal %q of %s cannot be made: %v", seal.Name, what, err)
 		}

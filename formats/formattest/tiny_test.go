@@ -25,8 +25,9 @@ import (
 //	TINY <name> <version> <architecture> <length>\n
 //	<length bytes>
 //
-// and, when it is sealed, a line of base64 behind it. It is served at <architecture>/<name>_<version>.tiny. A folder has
-// INDEX.gz, whose lines are names, sizes and digests; MANIFEST names the digest of INDEX, and is signed as MANIFEST.signed.
+// and, when it is sealed, a line of base64 behind it. It is served at <architecture>/<name>_<version>.tiny, and one for the
+// architecture "any" cannot be beside others. A folder has INDEX.gz, whose lines are names, sizes and digests; MANIFEST names
+// the digest of INDEX, and is signed as MANIFEST.signed and MANIFEST.asc by all keys, as MANIFEST.sig by the oldest.
 type tiny struct {
 	spec  func(format.Spec) format.Spec
 	route func(format.Request) (format.Op, error)
@@ -126,8 +127,12 @@ func parseTiny(op format.Op, b format.Blob) (format.Package, error) {
 		return format.Package{}, format.Malformedf("put this package to %s/%s", arch, file)
 	}
 	line := fmt.Appendf(nil, "%s %d %x\n", file, b.Size(), b.Digest(crypto.SHA256))
+	variant := arch
+	if arch == "any" {
+		variant = ""
+	}
 	return format.Package{
-		Path: arch + "/" + file, Name: name, Version: version, Arch: arch, Slot: arch + "/" + name, Shard: arch,
+		Path: arch + "/" + file, Name: name, Version: version, Arch: arch, Slot: name, Variant: variant, Shard: arch,
 		Entries: []format.Entry{{Group: "packages", Data: line}},
 	}, nil
 }
@@ -147,7 +152,7 @@ func sealTiny(b format.Blob) (format.Sealing, error) {
 	}
 	return format.Sealing{
 		Seals: []format.Seal{{
-			Name: "trailer", Scheme: scheme.OpenPGPBinary, Purpose: scheme.Package, Message: []format.Section{{Size: end}},
+			Name: "trailer", Scheme: scheme.OpenPGPBinary, Purpose: scheme.Package, Message: []format.Section{{Size: end}}, Single: true,
 		}},
 		Splice: func(sigs []format.Signature) ([]format.Patch, error) {
 			trailer := base64.StdEncoding.EncodeToString(sigs[0].Value) + "\n"
@@ -185,6 +190,7 @@ func indexTiny(s format.Site, in format.Shard, emit func(format.File) error) err
 			Seals: []format.Seal{
 				{Name: "signed", Scheme: scheme.OpenPGPClearsigned, Purpose: scheme.Index, Path: in.Name() + "/MANIFEST.signed"},
 				{Name: "asc", Scheme: scheme.OpenPGPArmored, Purpose: scheme.Index, Path: in.Name() + "/MANIFEST.asc"},
+				{Name: "sig", Scheme: scheme.OpenPGPBinary, Purpose: scheme.Index, Path: in.Name() + "/MANIFEST.sig", Single: true},
 			},
 		}},
 	} {
@@ -231,6 +237,7 @@ func tinySubject(f *tiny) Subject {
 // A tinyClient is a client in miniature, which may leave something out.
 type tinyClient struct {
 	takesUnsigned, takesAnyIndex, takesAnyPackage, seesOneFolder, detached bool
+	knowsAll                                                               bool // it refuses signatures by keys that it does not know
 }
 
 func (c tinyClient) run(r Repository) (map[string][sha256.Size]byte, error) {
@@ -254,7 +261,7 @@ func (c tinyClient) manifest(r Repository, arch string) ([]byte, error) {
 	if c.takesUnsigned {
 		return r.Fetch(arch + "/MANIFEST")
 	}
-	if !c.detached {
+	if !c.detached && !c.knowsAll {
 		document, err := r.Fetch(arch + "/MANIFEST.signed")
 		if err != nil {
 			return nil, err
@@ -265,11 +272,15 @@ func (c tinyClient) manifest(r Repository, arch string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	signature, err := r.Fetch(arch + "/MANIFEST.asc")
+	name, check := "/MANIFEST.asc", r.Trusted.Armored
+	if c.knowsAll {
+		name, check = "/MANIFEST.sig", r.Trusted.EveryBinary
+	}
+	signature, err := r.Fetch(arch + name)
 	if err != nil {
 		return nil, err
 	}
-	return manifest, r.Trusted.Armored(manifest, signature)
+	return manifest, check(manifest, signature)
 }
 
 func (c tinyClient) follow(r Repository, arch string, manifest []byte, found map[string][sha256.Size]byte) error {
@@ -325,5 +336,5 @@ func verifyTiny(r Repository, p string) error {
 	if err != nil {
 		return err
 	}
-	return r.Trusted.Binary(data[:end], signature)
+	return r.Trusted.EveryBinary(data[:end], signature)
 }

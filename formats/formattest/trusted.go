@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"hallmark/formats/format"
@@ -49,6 +50,28 @@ func (t Trusted) Binary(message, signature []byte) error {
 	}
 	_, err := openpgp.CheckDetachedSignature(t.entities(), bytes.NewReader(message), bytes.NewReader(signature), t.config())
 	return asErrSignature(err)
+}
+
+// EveryBinary verifies a detached OpenPGP signature that is bare packets, and refuses it unless each of them is a good one by
+// a key that is trusted. That is the rule of pacman (check_pgp_helper of libalpm's signing.c), and of rpm.
+func (t Trusted) EveryBinary(message, signature []byte) error {
+	packets := packet.NewOpaqueReader(bytes.NewReader(signature))
+	for n := 0; ; n++ {
+		p, err := packets.Next()
+		if err == io.EOF && n > 0 {
+			return nil
+		}
+		if err != nil {
+			return asErrSignature(err)
+		}
+		var one bytes.Buffer
+		if err := p.Serialize(&one); err != nil {
+			return asErrSignature(err)
+		}
+		if err := t.Binary(message, one.Bytes()); err != nil {
+			return err
+		}
+	}
 }
 
 // Clearsigned verifies a text in the frame of RFC 9580 section 7 and returns the text, with LF at the end of each line and no

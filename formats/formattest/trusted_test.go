@@ -2,6 +2,8 @@ package formattest
 
 import (
 	"bytes"
+	"errors"
+	"slices"
 	"testing"
 
 	"hallmark/formats/format"
@@ -54,6 +56,72 @@ func TestTrustedTakesEachFormForWhatItIs(t *testing.T) {
 	} {
 		if err == nil {
 			t.Errorf("%s is accepted", name)
+		}
+	}
+}
+
+// pacman and rpm refuse signatures by keys that they do not know, also beside one by a key that they know.
+func TestTrustedCanWantEverySignatureToBeGood(t *testing.T) {
+	message := []byte("message")
+	h := NewHouse(t, &tiny{})
+	sign := func(k keyring) []byte {
+		sigs, err := k.sign(scheme.Index, scheme.OpenPGPBinary, message, h.Date)
+		if err != nil || len(sigs) != 1 {
+			t.Fatalf("%d signatures: %v", len(sigs), err)
+		}
+		return sigs[0].Value
+	}
+	both, alone := sign(h.ring), sign(h.ring.oldest())
+	other := sign(newHouse(t, &tiny{}, foreign).ring)
+	for _, tt := range []struct {
+		name       string
+		sets       []int
+		signature  []byte
+		every, any bool
+	}{
+		{"by both keys, which are trusted", []int{older, newer}, both, true, true},
+		{"by both keys, of which the older is trusted", []int{older}, both, false, true},
+		{"by both keys, of which the newer is trusted", []int{newer}, both, false, true},
+		{"by the oldest key, of two that are trusted", []int{older, newer}, alone, true, true},
+		{"by the oldest key, the only one that is trusted", []int{older}, alone, true, true},
+		{"by the oldest key, and the newer is trusted", []int{newer}, alone, false, false},
+		{"by both keys and a stranger's", []int{older, newer}, slices.Concat(both, other), false, true},
+		{"by a stranger and both keys", []int{older, newer}, slices.Concat(other, both), false, true},
+		{"by the oldest key, twice", []int{older}, slices.Concat(alone, alone), true, true},
+		{"by nobody", []int{older, newer}, nil, false, false},
+		{"by both keys, cut off", []int{older, newer}, both[:len(both)-1], false, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			trusted := h.trusted(tt.sets...)
+			err := trusted.EveryBinary(message, tt.signature)
+			if (err == nil) != tt.every || err != nil && !errors.Is(err, ErrSignature) {
+				t.Errorf("where every signature must be good: %v", err)
+			}
+			if err := trusted.Binary(message, tt.signature); (err == nil) != tt.any {
+				t.Errorf("where one must be good: %v", err)
+			}
+			if err := trusted.EveryBinary(message[1:], tt.signature); err == nil {
+				t.Error("the signature of another message is accepted")
+			}
+		})
+	}
+}
+
+func TestTheOldestKeySignsAloneWhereThatIsWished(t *testing.T) {
+	h := NewHouse(t, &tiny{})
+	if err := h.Put("one/a_1.0.tiny", []byte("TINY a 1.0 one 0\n")); err != nil {
+		t.Fatal(err)
+	}
+	manifest, armored, bare := h.Indexes()["one/MANIFEST"], h.Indexes()["one/MANIFEST.asc"], h.Indexes()["one/MANIFEST.sig"]
+	if err := h.trusted(older).Binary(manifest, bare); err != nil {
+		t.Errorf("the oldest key's: %v", err)
+	}
+	if err := h.trusted(newer).Binary(manifest, bare); err == nil {
+		t.Error("the newer key has signed, too")
+	}
+	for _, set := range []int{older, newer} {
+		if err := h.trusted(set).Armored(manifest, armored); err != nil {
+			t.Errorf("the signature of all keys, with the key set %d: %v", set, err)
 		}
 	}
 }

@@ -2,8 +2,7 @@ package rpm
 
 import (
 	"encoding/binary"
-
-	"hallmark/formats/format"
+	"errors"
 )
 
 // A packet is an OpenPGP signature packet of version 4 (RFC 9580 section 5.2.3).
@@ -15,22 +14,18 @@ type packet struct {
 // isRSA reports whether an RSA key made it.
 func (p packet) isRSA() bool { return p.body[2] >= 1 && p.body[2] <= 3 }
 
-// split returns the signature packets of a detached signature.
-func split(b []byte) ([]packet, error) {
-	var packets []packet
-	for len(b) > 0 {
-		start, size, ok := packetHeader(b)
-		if !ok || size > len(b)-start {
-			return nil, format.Malformedf("a signature for the package is not whole")
-		}
-		p := packet{raw: b[:start+size], body: b[start : start+size]}
-		if len(p.body) < 10 || p.body[0] != 4 {
-			return nil, format.Malformedf("a signature for the package is not of version 4, the only one that rpm reads")
-		}
-		packets = append(packets, p)
-		b = b[start+size:]
+// parsePacket reads a detached signature that is one packet and nothing else.
+func parsePacket(b []byte) (packet, error) {
+	start, size, ok := packetHeader(b)
+	switch {
+	case !ok || size > len(b)-start:
+		return packet{}, errors.New("it is not a whole packet of OpenPGP")
+	case size < len(b)-start:
+		return packet{}, errors.New("there is something behind it, and rpm takes one packet")
+	case size < 10 || b[start] != 4:
+		return packet{}, errors.New("it is not of version 4, the only one that rpm reads")
 	}
-	return packets, nil
+	return packet{raw: b, body: b[start:]}, nil
 }
 
 // packetHeader reads the header of a signature packet (RFC 9580 section 4.2) and returns where its body begins and how

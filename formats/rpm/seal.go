@@ -1,6 +1,9 @@
 package rpm
 
 import (
+	"fmt"
+	"slices"
+
 	"hallmark/formats/format"
 	"hallmark/formats/internal/rpmfile"
 	"hallmark/signing/scheme"
@@ -15,6 +18,9 @@ const (
 // Seal asks for a signature over the main header, which holds the digest of the payload, and puts it into the signature
 // header (rpm's docs/manual/format_v4.md). A package from before rpm 4.14, whose header has no such digest, gets one over
 // header and payload besides, without which rpm refuses it. The setting sign_packages says which packages are signed.
+//
+// rpm 4 takes one signature packet under a tag, and refuses a package with two signatures unless it has both keys. So one
+// key signs alone, the oldest: a client that was set up with it goes on, and one that is set up later has both.
 //
 // Either message begins with the bytes 8e ad e8 01, so that its signature is worthless for any index or other text.
 func (f *Format) Seal(_ format.Op, b format.Blob, _ format.Keys) (format.Sealing, error) {
@@ -55,34 +61,23 @@ func wish(name string, from, to int64) format.Seal {
 		Scheme:  scheme.OpenPGPBinary,
 		Purpose: scheme.Package,
 		Message: []format.Section{{Offset: from, Size: to - from}},
+		Single:  true,
 	}
 }
 
-// place returns the signature of a seal that goes into the package, and the tag under which it stands there.
-//
-// rpm 4 takes one signature packet under a tag, and refuses a package with two signatures unless it has both keys. So
-// the newest key signs alone, which is the last. A client that has only the older one takes the newest from where its
-// configuration says (gpgkey=); the index is signed by both.
+// place returns the signature of a seal, which goes into the package, and the tag under which it stands there.
 func place(seal string, sigs []format.Signature) (rpmfile.Tag, []byte, error) {
-	var newest packet
-	for _, sig := range sigs {
-		if sig.Seal != seal {
-			continue
-		}
-		packets, err := split(sig.Value)
-		if err != nil {
-			return 0, nil, err
-		}
-		if len(packets) > 0 {
-			newest = packets[len(packets)-1]
-		}
+	i := slices.IndexFunc(sigs, func(s format.Signature) bool { return s.Seal == seal })
+	if i < 0 {
+		return 0, nil, fmt.Errorf("there is no signature of the package's %s", seal)
 	}
-	if newest.raw == nil {
-		return 0, nil, format.Malformedf("there is no signature of the package's %s", seal)
+	p, err := parsePacket(sigs[i].Value)
+	if err != nil {
+		return 0, nil, fmt.Errorf("signature of the package's %s: %w", seal, err)
 	}
 	tags := map[bool]rpmfile.Tag{true: rpmfile.SigRSA, false: rpmfile.SigDSA}
 	if seal == wholeSeal {
 		tags = map[bool]rpmfile.Tag{true: rpmfile.SigPGP, false: rpmfile.SigGPG}
 	}
-	return tags[newest.isRSA()], newest.raw, nil
+	return tags[p.isRSA()], p.raw, nil
 }
