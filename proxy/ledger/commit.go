@@ -34,8 +34,8 @@ const (
 	endFile  = `UPDATE files SET until = $1 WHERE repository = $2 AND path = $3 AND until = 9223372036854775807`
 	lastFile = `UPDATE files SET until = $1, lasting = 1 WHERE repository = $2 AND path = $3 AND until = 9223372036854775807`
 
-	// The last condition says what the other implies, so that the index of it is used.
-	forgetFiles = `DELETE FROM files WHERE repository = $1 AND until = $2 AND since = $3 AND until <> 9223372036854775807`
+	// With until = $2, SQLite would conclude that it may leave out the other condition, and then could not use the index.
+	forgetFiles = `DELETE FROM files WHERE repository = $1 AND until <> 9223372036854775807 AND until BETWEEN $2 AND $2 AND since = $3`
 
 	insertObject = `INSERT INTO objects (digest, time, data) VALUES ($1, $2, $3) ON CONFLICT (digest) DO UPDATE SET time = excluded.time`
 	setState     = `INSERT INTO state (repository, key, value) VALUES ($1, $2, $3) ON CONFLICT (repository, key) DO UPDATE SET value = excluded.value`
