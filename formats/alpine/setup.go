@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"hallmark/formats/format"
+	"hallmark/formats/internal/shell"
 	"hallmark/signing/scheme"
 )
 
@@ -19,40 +20,20 @@ func (f *Format) Setup(s format.Site, client string) ([]byte, error) {
 	if client != "apk" {
 		return nil, format.NotFoundf("Alpine packages are installed with apk; there is no set-up for %.50q", client)
 	}
-	var folders []string
-	for _, shard := range s.Shards {
-		folders = append(folders, shard.Shard)
-	}
-	folder := ""
-	if len(folders) > 0 && !slices.Contains(folders, "") {
-		folder = folders[0]
-	}
-	var others strings.Builder
-	if len(folders) > 1 {
-		others.WriteString("# It has packages in several folders. Set DIRECTORY to use another of:\n")
-		for _, name := range folders[:min(len(folders), 20)] {
-			others.WriteString("#   '" + name + "'\n")
-		}
-		if len(folders) > 20 {
-			others.WriteString("#   and more\n")
-		}
-	}
+	folder, others := shell.Folders(s)
 	var files []string
 	for _, key := range s.Keys.Of(scheme.Index, scheme.RSA) {
-		files = append(files, quote(key.File))
+		files = append(files, shell.Quote(key.File))
 	}
 	for _, key := range s.Keys.Of(scheme.Package, scheme.RSA) {
-		if name := quote(key.File); !slices.Contains(files, name) {
+		if name := shell.Quote(key.File); !slices.Contains(files, name) {
 			files = append(files, name)
 		}
 	}
-	values := strings.NewReplacer("@URL@", quote(s.URL), "@KEYS@", quote(s.KeysURL), "@NAME@", s.Repository,
-		"@FILES@", strings.Join(files, " "), "@FOLDER@", quote(folder), "@OTHERS@", others.String())
+	values := strings.NewReplacer("@URL@", shell.Quote(s.URL), "@KEYS@", shell.Quote(s.KeysURL), "@NAME@", s.Repository,
+		"@FILES@", strings.Join(files, " "), "@FOLDER@", shell.Quote(folder), "@OTHERS@", others)
 	return []byte(values.Replace(apkSetup)), nil
 }
-
-// quote returns text as one word of a shell.
-func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // apkSetup uses wget, which every Alpine system has. A key is moved to its place when it is there as a whole.
 const apkSetup = `# Makes apk trust the Alpine repository @NAME@: puts its public keys into /etc/apk/keys,

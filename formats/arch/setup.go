@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"hallmark/formats/format"
+	"hallmark/formats/internal/shell"
 	"hallmark/signing/scheme"
 )
 
@@ -19,39 +20,19 @@ func (f *Format) Setup(s format.Site, client string) ([]byte, error) {
 	if client != "pacman" {
 		return nil, format.NotFoundf("Arch packages are installed with pacman; there is no set-up for %.50q", client)
 	}
-	var folders []string
-	for _, shard := range s.Shards {
-		folders = append(folders, shard.Shard)
-	}
-	folder := ""
-	if len(folders) > 0 && !slices.Contains(folders, "") {
-		folder = folders[0]
-	}
-	var others strings.Builder
-	if len(folders) > 1 {
-		others.WriteString("# It has packages in several folders. Set DIRECTORY to use another of:\n")
-		for _, name := range folders[:min(len(folders), 20)] {
-			others.WriteString("#   '" + name + "'\n")
-		}
-		if len(folders) > 20 {
-			others.WriteString("#   and more\n")
-		}
-	}
+	folder, others := shell.Folders(s)
 	var fingerprints []string
 	for _, purpose := range []scheme.Purpose{scheme.Index, scheme.Package} {
 		for _, key := range s.Keys.Of(purpose, scheme.OpenPGP) {
-			if quoted := quote(key.Fingerprint); !slices.Contains(fingerprints, quoted) {
+			if quoted := shell.Quote(key.Fingerprint); !slices.Contains(fingerprints, quoted) {
 				fingerprints = append(fingerprints, quoted)
 			}
 		}
 	}
-	values := strings.NewReplacer("@URL@", quote(s.URL), "@KEYS@", quote(s.KeysURL), "@NAME@", s.Repository,
-		"@FINGERPRINTS@", strings.Join(fingerprints, " "), "@FOLDER@", quote(folder), "@OTHERS@", others.String())
+	values := strings.NewReplacer("@URL@", shell.Quote(s.URL), "@KEYS@", shell.Quote(s.KeysURL), "@NAME@", s.Repository,
+		"@FINGERPRINTS@", strings.Join(fingerprints, " "), "@FOLDER@", shell.Quote(folder), "@OTHERS@", others)
 	return []byte(values.Replace(pacmanSetup)), nil
 }
-
-// quote returns text as one word of a shell.
-func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // pacmanSetup trusts keys by their fingerprints, which stand in the text itself: a key that was exchanged on the way is
 // added and not trusted.

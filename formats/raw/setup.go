@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"hallmark/formats/format"
+	"hallmark/formats/internal/shell"
 )
 
 // Render returns an error that wraps [fs.ErrNotExist]: there are no documents.
@@ -16,12 +17,9 @@ func (f *Format) Setup(s format.Site, client string) ([]byte, error) {
 	if client != "curl" {
 		return nil, format.NotFoundf("raw files are fetched with curl; there is no set-up for %.50q", client)
 	}
-	text := strings.NewReplacer("@URL@", quote(s.URL), "@KEYS@", quote(s.KeysURL), "@NAME@", s.Repository).Replace(curlSetup)
+	text := strings.NewReplacer("@URL@", shell.Quote(s.URL), "@KEYS@", shell.Quote(s.KeysURL), "@NAME@", s.Repository).Replace(curlSetup)
 	return []byte(text), nil
 }
-
-// quote returns text as one word of a shell.
-func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // curlSetup ends in a document that the shell expands, so that the commands it shows can be copied as they are.
 //

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"hallmark/formats/format"
+	"hallmark/formats/internal/shell"
 )
 
 // Setup returns a script that adds the repository to dnf or zypper, with its keys.
@@ -18,13 +19,10 @@ func (f *Format) Setup(s format.Site, client string) ([]byte, error) {
 		return nil, format.NotFoundf("RPM packages are installed with dnf or zypper; there is no set-up for %.50q", client)
 	}
 	text = strings.NewReplacer(
-		"@URL@", quote(s.URL), "@KEYS@", quote(s.KeysURL), "@NAME@", s.Repository, "@REPOS@", string(repos),
+		"@URL@", shell.Quote(s.URL), "@KEYS@", shell.Quote(s.KeysURL), "@NAME@", s.Repository, "@REPOS@", string(repos),
 	).Replace(text)
 	return []byte(text), nil
 }
-
-// quote returns text as one word of a shell.
-func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 const dnfSetup = `# Adds the RPM repository @NAME@ to dnf, in /etc/yum.repos.d/hallmark-@NAME@.repo,
 # and its public keys to those that rpm trusts. It changes nothing else.
