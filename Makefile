@@ -2,7 +2,7 @@
 # it installs or builds itself.
 
 # How long each fuzz target runs: in `make test`, and in `make fuzz`.
-FUZZ_SHORT ?= 3s
+FUZZ_SHORT ?= 1s
 FUZZTIME   ?= 60s
 
 # How long the tests with real clients may take. They take some minutes.
@@ -33,7 +33,7 @@ build: ## Build the proxy to ./bin/proxy
 
 test: test-unit test-clients ## All tests: test-unit, then test-clients
 
-test-unit: ## Tests without other programs, with the race detector; then each fuzz target for FUZZ_SHORT=3s
+test-unit: ## Tests without other programs, with the race detector; then each fuzz target for FUZZ_SHORT=1s
 	go test $(RACE) $(UNIT)
 	integration/fuzz $(FUZZ_SHORT)
 
