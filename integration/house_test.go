@@ -184,12 +184,14 @@ func (h *house) offline(t *testing.T, c *world.Cosign) []string {
 	if c.Version != 2 || !h.bundles {
 		return nil
 	}
-	path := filepath.Join(t.TempDir(), "trusted_root.json")
-	root := `{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1","tlogs":[],"certificateAuthorities":[],"ctlogs":[],"timestampAuthorities":[]}`
-	if err := os.WriteFile(path, []byte(root), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return []string{"--trusted-root", path}
+	return []string{"--trusted-root", trustedRoot(t)}
+}
+
+// trustedRoot makes a file that trusts nobody.
+func trustedRoot(t *testing.T) string {
+	t.Helper()
+	return write(t, "trusted_root.json", `{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1",`+
+		`"tlogs":[],"certificateAuthorities":[],"ctlogs":[],"timestampAuthorities":[]}`)
 }
 
 // notVerified is the twin of verified: both cosigns look and find nothing.

@@ -57,10 +57,17 @@ func (s *Server) serveSnapshot(t *transaction, req *http.Request, rest string) e
 	number, rest, _ := strings.Cut(rest, "/")
 	repo, ok := s.repositories[name]
 	at, err := strconv.ParseInt(number, 10, 64)
-	if !ok || repo.Packages == nil || err != nil || at < 0 || at == backend.Current {
+	if !ok || repo.Packages == nil || err != nil || at < 0 {
 		return notFound("there is no such snapshot")
 	}
 	t.repository = name
+	head, err := repo.Packages.Tree.Head(req.Context())
+	if err != nil {
+		return err
+	}
+	if at > head.Generation {
+		return notFound("there is no such snapshot") // what is there now would be another thing later
+	}
 	return s.servePackage(t, req, repo, rest, at)
 }
 
@@ -204,6 +211,10 @@ func declaredDigest(h http.Header) ([]byte, error) {
 	return declared, nil
 }
 
+// settled is how old a file is when its date begins to tell it from the next one at its path: a generation becomes
+// visible only when it is rendered, signed and stored, which is after the time that it bears.
+const settled = 10 * time.Second
+
 // serveFile answers with a file of the tree.
 func (s *Server) serveFile(t *transaction, req *http.Request, repo *Repository, op format.Op, at int64) error {
 	p := repo.Packages
@@ -226,15 +237,22 @@ func (s *Server) serveFile(t *transaction, req *http.Request, repo *Repository, 
 	modified := f.Time
 	together := p.Format.Spec().Together
 	switch {
-	case !f.Index || f.Lasting:
-	case together != nil && together(op.Paths[0]) != "",
-		time.Now().Truncate(time.Second).Equal(f.Time.Truncate(time.Second)):
-		// The next generation may be of this second, too, and must not hide behind its date. And pacman drops even a 200
-		// that is not younger than what it has, whose age may be by its own clock.
+	case f.Lasting:
+	case f.Index && together != nil && together(op.Paths[0]) != "":
+		// pacman drops even a 200 that is not younger than what it has, whose age may be by its own clock.
 		req.Header.Del("If-Modified-Since")
 		modified = time.Time{}
-		fallthrough
-	default:
+	case time.Since(f.Time) < settled:
+		// The next bytes of this path may be of the same second, too, and must not hide behind its date. Without a date,
+		// apt would ask for what is younger than its own clock.
+		req.Header.Del("If-Modified-Since")
+		modified = modified.Add(-time.Second)
+	}
+	if f.Index && !f.Lasting && !strings.HasPrefix(req.Header.Get("If-Range"), `"`) && req.Header.Get("If-Range") != "" {
+		// A date does not tell two generations apart, and what apt has begun to fetch may be another's.
+		req.Header.Del("Range")
+	}
+	if f.Index && !f.Lasting {
 		h.Set("Cache-Control", "no-cache")
 	}
 	if beyond(req.Header.Get("Range"), f.Size) {

@@ -56,9 +56,11 @@ func (p *Packages) pinned(req *http.Request, path string) (int64, error) {
 	return p.pins.take(client, req, path, head.Generation, time.Now()), nil
 }
 
-// served takes back what pinned noted, if the client did not get the file.
+// served takes back what pinned noted, if the client did not get the file. Who hears that it has the file already, or
+// gets a part of it, has been given it: it begins anew when it asks again.
 func (p *Packages) served(req *http.Request, path string, generation int64, status int) {
-	if status == http.StatusOK {
+	switch status {
+	case http.StatusOK, http.StatusPartialContent, http.StatusNotModified:
 		return
 	}
 	if client, ok := p.pinClient(req, path); ok {
@@ -83,20 +85,33 @@ func (s *pins) take(client pinClient, req *http.Request, path string, current in
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.prune(client, now)
-	if pin := s.begun(client, req, path); pin != nil {
+	if old := s.begun(client, req, path); old != nil {
 		if req.Method != http.MethodHead {
-			pin.given[path] = true
+			old.given[path] = true
 		}
-		return pin.generation
+		if old.connection != req.RemoteAddr && !alwaysAsksForBoth(client.agent) && req.Method != http.MethodHead {
+			// zypper asks for the rest on this connection, which another at the same address has nothing to do with.
+			s.add(client, &pin{generation: old.generation, connection: req.RemoteAddr, began: old.began, given: map[string]bool{path: true}})
+		}
+		return old.generation
 	}
 	generation := current
-	if alwaysAsksForBoth(client.agent) {
+	if alwaysAsksForBoth(client.agent) && req.Header.Get("If-None-Match") == "" { // who has one asks for what is newer
 		for _, other := range s.clients[client] {
 			if len(other.given) == 1 && now.Sub(other.began) < joined {
 				generation = other.generation
 			}
 		}
 	}
+	begun := &pin{generation: generation, connection: req.RemoteAddr, began: now, given: make(map[string]bool)}
+	if req.Method != http.MethodHead {
+		begun.given[path] = true
+	}
+	s.add(client, begun)
+	return generation
+}
+
+func (s *pins) add(client pinClient, begun *pin) {
 	if s.count >= maxPins {
 		clear(s.clients)
 		s.count = 0
@@ -104,13 +119,8 @@ func (s *pins) take(client pinClient, req *http.Request, path string, current in
 	if s.clients == nil {
 		s.clients = make(map[pinClient][]*pin)
 	}
-	begun := &pin{generation: generation, connection: req.RemoteAddr, began: now, given: make(map[string]bool)}
-	if req.Method != http.MethodHead {
-		begun.given[path] = true
-	}
 	s.clients[client] = append(s.clients[client], begun)
 	s.count++
-	return generation
 }
 
 // begun returns the pin that a request continues: of the same connection, or else the newest. Nil: it continues none.

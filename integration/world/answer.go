@@ -15,15 +15,14 @@ import (
 // Serve serves h on a free loopback port until the test ends, and returns its URL.
 func Serve(t T, h http.Handler) string {
 	t.Helper()
-	addr := FreeAddr(t)
-	ln, err := net.Listen("tcp", addr)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
 	server := &http.Server{Handler: h, ReadHeaderTimeout: Patience}
 	go server.Serve(ln)
 	t.Cleanup(func() { server.Close() })
-	return "http://" + addr
+	return "http://" + ln.Addr().String()
 }
 
 // asker asks whether somebody is there, not who: it takes any certificate. Each question is a connection of

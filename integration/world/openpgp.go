@@ -49,6 +49,15 @@ func (k *OpenPGP) Public(t T) string {
 	return path
 }
 
+// Secret writes the secret key to a file that only its owner reads, armored and without a passphrase, and
+// returns its path.
+func (k *OpenPGP) Secret(t T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "secret.asc")
+	k.gpg.Run(t, "--armor", "--output", path, "--export-secret-keys", k.Fingerprint)
+	return path
+}
+
 // Detach signs a file and writes the signature to another, armored or not.
 func (k *OpenPGP) Detach(t T, file, signature string, armored bool) {
 	t.Helper()

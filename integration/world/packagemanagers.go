@@ -69,11 +69,12 @@ var distrust = [...]string{
 	"BADSIG", "NO_PUBKEY", "EXPKEYSIG", "is not signed", "is no longer signed", "Hash Sum mismatch", "File has unexpected size",
 	"Clearsigned file isn't valid", "is not valid yet", "is expired",
 	// dnf
-	"Bad GPG signature", "GPG signature is not available", "checksum doesn't match", "GPG check FAILED",
+	"Bad GPG signature", "GPG signature is not available", "GPG signature verification error", "GPG check FAILED",
+	"checksum doesn't match", "Inconsistent server data",
 	// zypper
-	"Signature verification failed", "has wrong checksum",
+	"Signature verification failed", "has wrong checksum", "Digest verification failed",
 	// pacman
-	"(PGP signature)", ".sig' from",
+	"(PGP signature)", ".sig' from", "Maximum file size exceeded", // which the signed database names
 	// apk
 	"UNTRUSTED signature", "BAD signature", "BAD archive", "v2 package integrity error",
 	"file format is invalid or inconsistent",
