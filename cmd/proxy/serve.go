@@ -79,7 +79,7 @@ func serve(cmd *cobra.Command, w *world) error {
 	}
 	defer h.close()
 	if err := data.announce(localURL(c, listener.Addr())); err != nil {
-		return err
+		log.Warn("commands on this machine will not find the server", "error", err) // on a full disk, reading still works
 	}
 	fmt.Fprint(cmd.OutOrStdout(), h.banner())
 	go h.collectNowAndThen(cmd.Context())

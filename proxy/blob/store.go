@@ -98,7 +98,9 @@ func path(d backend.Digest) string {
 // Put stores a blob: see [backend.Blobs]. If r does not have the digest and the size, nothing is stored.
 func (s *Store) Put(ctx context.Context, d backend.Digest, size int64, r io.Reader) error {
 	if err := s.put(ctx, d, size, r); err != nil {
-		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		var hidden driver.Error // which does not unwrap
+		full := func(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+		if full(err) || errors.As(err, &hidden) && full(hidden.Detail) {
 			err = fmt.Errorf("%w: %w", backend.ErrFull, err)
 		}
 		return fmt.Errorf("store blob %x: %w", d, err)

@@ -59,6 +59,7 @@ func (r *Repository) Upload(ctx context.Context, op format.Op, u Upload) (Result
 		return Result{}, err
 	}
 	defer body.Close()
+	ctx = context.WithoutCancel(ctx) // what has come as a whole is finished, also for a client that has closed its half
 	if u.SHA256 != nil && !bytes.Equal(u.SHA256, body.Digest(crypto.SHA256)) {
 		return Result{}, format.Malformedf("the body's SHA-256 is %x, and the request says %x", body.Digest(crypto.SHA256), u.SHA256)
 	}
