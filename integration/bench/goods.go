@@ -19,6 +19,8 @@ type goods struct {
 	format string // as in the configuration
 	title  string
 	folder string // below the repository, to upload to
+	// onlyRSA says that its clients take no other keys for what is not OpenPGP.
+	onlyRSA bool
 	// make returns the package of a number and a release. It is the same each time. Neighbours' names are far apart.
 	make func(number, release int) pkg
 	// large returns a package with that much content which nothing makes smaller, and its file name.
@@ -32,7 +34,9 @@ var allGoods = []goods{debGoods, rpmGoods, apkGoods}
 func nameOf(number int) string { return fmt.Sprintf("bench-%06d", number*611_953%1_000_003) }
 
 // chance is what makes one package unlike another.
-func chance(number, release int) *rand.Rand { return rand.New(rand.NewPCG(uint64(number), uint64(release))) }
+func chance(number, release int) *rand.Rand {
+	return rand.New(rand.NewPCG(uint64(number), uint64(release)))
+}
 
 var words = strings.Fields(`access account archive audio backend binary buffer cache channel client cluster code command
 	common compiler config console container core crypto daemon data database debug desktop development device digest

@@ -1,6 +1,7 @@
 // Bench measures Hallmark beside what stands without it, on one machine and disk, and prints a table:
 //
-//	go run ./integration/bench [-quick] [-only NAME] [-pairs N] [-dir DIR]
+//	go run ./integration/bench [-quick] [-only NAME,…] [-pairs N] [-dir DIR]
+//	                           [-formats NAME,…] [-sizes N,…] [-peers NAME,…] [-peers-to N] [-patience D]
 //
 // Registries and proxies are processes of their own; the load comes from this one. Both sides of a comparison are
 // measured by turns, and what counts is the median of the ratios of neighbours.
@@ -13,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"hallmark/integration/world"
@@ -34,18 +36,22 @@ var measurements = []struct {
 	{"rate", (*bench).rate},
 	{"cosign", (*bench).cosignCommand},
 	{"memory", (*bench).memory},
+	{"publish", (*bench).publish},
+	{"uploads", (*bench).uploads},
+	{"large", (*bench).large},
 }
 
 // sizes say how much is moved.
 type sizes struct {
-	bulk   int64 // bytes of a bulk push, all layers together
-	layer  int64 // bytes of the layer whose memory is watched
-	pushes int   // manifests in a sample
+	bulk    int64 // bytes of a bulk push, all layers together
+	layer   int64 // bytes of the layer, and of the package, for which memory is watched
+	pushes  int   // manifests in a sample
+	uploads int   // packages of a bulk upload
 }
 
 var (
-	fullSize  = sizes{bulk: 1 << 30, layer: 5 << 30, pushes: 300}
-	quickSize = sizes{bulk: 64 << 20, layer: 256 << 20, pushes: 40}
+	fullSize  = sizes{bulk: 1 << 30, layer: 5 << 30, pushes: 300, uploads: 10_000}
+	quickSize = sizes{bulk: 64 << 20, layer: 256 << 20, pushes: 40, uploads: 500}
 )
 
 // bench is one run.
@@ -54,6 +60,8 @@ type bench struct {
 	pairs   int
 	rows    []row
 	started []side
+	packagesOptions
+	grids []*grid
 }
 
 // run is the program.
@@ -65,8 +73,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	quick := flags.Bool("quick", false, "small sizes: whether it works, not how fast")
-	only := flags.String("only", "", "measure this alone: "+strings.Join(names, ", "))
+	only := flags.String("only", "", "measure these alone: "+strings.Join(names, ","))
 	pairs := flags.Int("pairs", 5, "pairs for each ratio; short samples take two more")
+	packages := packageFlags(flags)
 	dir := flags.String("dir", "", "work in a new folder in this one, which decides the disk (default: that of temporary files)")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return nil
@@ -80,6 +89,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if *quick {
 		b.size = quickSize
 	}
+	var err error
+	if b.packagesOptions, err = packages(*quick); err != nil {
+		return err
+	}
+	chosen, err := choose("measurement", *only, names)
+	if err != nil {
+		return err
+	}
 
 	work, err := os.MkdirTemp(*dir, "hallmark-bench-")
 	if err != nil {
@@ -90,27 +107,28 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := os.Setenv("TMPDIR", work); err != nil {
 		return err
 	}
-	known := false
-	err = world.Run(ctx, "bench", func(t world.T) {
+	return world.Run(ctx, "bench", func(t world.T) {
 		defer b.print(stdout, work, args)
 		for _, m := range measurements {
-			if *only == "" || *only == m.name {
-				known = true
+			if slices.Contains(chosen, m.name) {
 				m.measure(b, t)
 			}
 		}
 		t.Logf("removing its files, which are many and small")
 	})
-	if err == nil && !known {
-		return fmt.Errorf("there is no measurement %q, only %s", *only, strings.Join(names, ", "))
-	}
-	return err
 }
 
 // print writes what there is, also when something failed or the run was interrupted.
 func (b *bench) print(w io.Writer, dir string, args []string) {
+	if len(b.rows) == 0 && len(b.grids) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "%s\n\n", circumstances(dir, args))
+	for _, g := range b.grids {
+		g.print(w)
+		fmt.Fprintln(w)
+	}
 	if len(b.rows) > 0 {
-		fmt.Fprintf(w, "%s\n\n", circumstances(dir, args))
 		printTable(w, b.rows)
 	}
 }
