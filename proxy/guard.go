@@ -46,10 +46,10 @@ func loopbackHost(host string) bool {
 }
 
 // SelfURL returns the scheme and host under which a client reached us: what it asked for if that is loopback, otherwise
-// public_url. Clients distrust addresses that differ from the one they know.
+// public_url or where we listen. Clients distrust addresses that differ from the one they know.
 func (s *Server) SelfURL(req *http.Request) string {
-	if s.config.PublicURL != "" && !loopbackHost(req.Host) {
-		return s.config.PublicURL
+	if !loopbackHost(req.Host) {
+		return s.config.BaseURL() // with auth, a Host is not checked
 	}
 	if req.TLS != nil {
 		return "https://" + req.Host

@@ -19,18 +19,24 @@ func repoReindexCommand(w *world) *cobra.Command {
 		Use:   "reindex [NAME]",
 		Short: "Make and sign every index of a package repository again",
 		Long: `Reindex reads every package again, and makes and signs every index file anew. It is for
-a repository that verify has found fault with. Uploads and clients go on meanwhile.`,
+a repository that verify has found fault with; without a name, for every one. Uploads
+and clients go on meanwhile.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cl, err := connect(cmd, w, args, &credentials{})
-			if err != nil {
-				return err
-			}
-			defer cl.close()
-			if cl.config.Repositories[cl.repo].Format == config.FormatOCI {
-				return fmt.Errorf("%s is a repository of images, which have no index: use proxy repo sign", cl.repo)
-			}
-			return cl.administrate(cmd, "reindex", nil)
+			return eachRepository(w, args, func(named []string) error {
+				cl, err := connect(cmd, w, named, &credentials{})
+				if err != nil {
+					return err
+				}
+				defer cl.close()
+				switch images := cl.config.Repositories[cl.repo].Format == config.FormatOCI; {
+				case images && len(args) > 0:
+					return fmt.Errorf("%s is a repository of images, which have no index: use proxy repo sign", cl.repo)
+				case images:
+					return nil
+				}
+				return cl.administrate(cmd, "reindex", nil)
+			})
 		},
 	}
 }
@@ -147,7 +153,7 @@ func (cl *client) administrate(cmd *cobra.Command, verb string, query url.Values
 		case line.Done:
 			return nil
 		}
-		fmt.Fprintln(cmd.OutOrStdout(), line.Progress)
+		fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", cl.repo, line.Progress)
 	}
 	return errors.New("the server broke off; its log says why")
 }

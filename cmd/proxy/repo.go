@@ -180,46 +180,74 @@ func repoVerifyCommand(w *world) *cobra.Command {
 image that is named. Of a repository of packages, it reads every package and every
 index file, and holds them against their digests, their signatures and each other.
 
-It ends at the first that is not as it must be, with a status other than 0.`,
+Without a name it looks at every repository. It ends at the first that is not as it must
+be, with a status other than 0.`,
 		Args: cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cl, err := connect(cmd, w, args, &creds)
-			if err != nil {
-				return err
-			}
-			defer cl.close()
-			if cl.config.Repositories[cl.repo].Format != config.FormatOCI {
-				return cl.administrate(cmd, "verify", nil)
-			}
-			store, err := keyStore(cl.config)
-			if err != nil {
-				return err
-			}
-			public, err := store.Public(cl.repo, keySpecs(cl.config, cl.repo))
-			if err != nil {
-				return err
-			}
-			var keys []signing.PublicKey
-			for _, p := range public {
-				keys = append(keys, p.Key)
-			}
-			count, err := cl.eachTag(cmd, argument(args, 1), func(image, tag string) error {
-				repo, err := cl.image(image)
+			return eachRepository(w, args, func(args []string) error {
+				cl, err := connect(cmd, w, args, &creds)
 				if err != nil {
 					return err
 				}
-				_, err = verifyImage(repo.Tag(tag), keys, cl.options(cmd.Context())...)
-				return err
+				defer cl.close()
+				if err := cl.verify(cmd, argument(args, 1)); err != nil {
+					return fmt.Errorf("%s: %w", cl.repo, err)
+				}
+				return nil
 			})
-			if err != nil {
-				return fmt.Errorf("after %d good ones: %w", count, err)
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: %d tags, all signed\n", cl.repo, count)
-			return nil
 		},
 	}
 	creds.flags(cmd)
 	return cmd
+}
+
+// eachRepository calls f with args, or with the name of each repository if they name none. It stops at the first error.
+func eachRepository(w *world, args []string, f func(args []string) error) error {
+	if len(args) > 0 {
+		return f(args)
+	}
+	c, err := w.load()
+	if err != nil {
+		return err
+	}
+	for _, name := range sortedNames(c.Repositories) {
+		if err := f([]string{name}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// verify verifies a repository, or one image of it.
+func (cl *client) verify(cmd *cobra.Command, image string) error {
+	if cl.config.Repositories[cl.repo].Format != config.FormatOCI {
+		return cl.administrate(cmd, "verify", nil)
+	}
+	store, err := keyStore(cl.config)
+	if err != nil {
+		return err
+	}
+	public, err := store.Public(cl.repo, keySpecs(cl.config, cl.repo))
+	if err != nil {
+		return err
+	}
+	var keys []signing.PublicKey
+	for _, p := range public {
+		keys = append(keys, p.Key)
+	}
+	count, err := cl.eachTag(cmd, image, func(image, tag string) error {
+		repo, err := cl.image(image)
+		if err != nil {
+			return err
+		}
+		_, err = verifyImage(repo.Tag(tag), keys, cl.options(cmd.Context())...)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("after %d good ones: %w", count, err)
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d tags, all signed\n", cl.repo, count)
+	return nil
 }
 
 func argument(args []string, i int) string {

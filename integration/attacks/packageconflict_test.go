@@ -144,7 +144,7 @@ func TestAFileIsNoFolder(t *testing.T) {
 	for _, path := range []string{"/raw/a", "/raw/a/b/c", "/raw/a/b/c/d"} {
 		d.api.do(t, http.MethodPut, path, []byte("y")).plainly(t, http.StatusConflict)
 	}
-	for _, path := range []string{"/raw/a/SHA256SUMS/c", "/raw/a/SHA256SUMS.asc/c"} {
+	for _, path := range []string{"/raw/a/SHA256SUMS/c", "/raw/a/SHA256SUMS.asc/c", "/raw/a/b.asc/c", "/raw/a/b.sigstore.json/c", "/raw/x.asc/y/z"} {
 		d.api.do(t, http.MethodPut, path, []byte("y")).plainly(t, 400)
 	}
 	if after := d.tree(t, "raw"); !maps.Equal(after, before) {

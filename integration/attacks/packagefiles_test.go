@@ -94,6 +94,21 @@ func (p deb) build() []byte {
 		part{name: "data.tar", data: string(tarOf(true, p.data...))})
 }
 
+// named returns a good package of a format, with a name of its own, and where to put it.
+func named(format, name string) upload {
+	switch format {
+	case "debian":
+		return upload{"/debian/stable/main/", deb{name: name}.build()}
+	case "alpine":
+		return upload{"/alpine/", apk{name: name}.build()}
+	case "arch":
+		return upload{"/arch/", pkg{name: name}.build()}
+	case "rpm":
+		return upload{"/rpm/", rpm{name: name}.build()}
+	}
+	return upload{"/raw/a/" + name, []byte(name)}
+}
+
 // noiseOf returns bytes that look like chance, and are the same each time.
 func noiseOf(n int) string {
 	var b []byte

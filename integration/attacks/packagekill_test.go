@@ -2,6 +2,7 @@ package attacks
 
 import (
 	"context"
+	"fmt"
 	mathrand "math/rand/v2"
 	"net/http"
 	"os"
@@ -32,12 +33,32 @@ func killFor(t *testing.T) time.Duration {
 }
 
 func TestWhatIsServedVerifiesWhileTheProxyIsKilled(t *testing.T) {
-	d := openDepot(t, shelf{repositories: []string{"debian"}})
+	d := openDepot(t, shelf{repositories: allFormats})
 	var c crowd
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var work sync.WaitGroup
 	var looks, next atomic.Int64
+	others := make(map[string][]string) // of the formats besides Debian, what was acknowledged
+	var mu sync.Mutex
+	for _, format := range allFormats[1:] {
+		work.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				u := named(format, fmt.Sprintf("other%d", n))
+				w, err := answered(ctx, func() (answer, error) { return d.api.send(ctx, http.MethodPut, u.path, u.body) })
+				if ctx.Err() != nil {
+					return
+				}
+				if err != nil || w.status != http.StatusCreated && w.status != http.StatusOK {
+					t.Errorf("%s: %d %s %v", w.line, w.status, w.body, err)
+					return
+				}
+				mu.Lock()
+				others[format] = append(others[format], w.header.Get("Location"))
+				mu.Unlock()
+			}
+		})
+	}
 	for range crowdReader {
 		work.Go(func() {
 			r := d.newReader().patiently(ctx)
@@ -92,8 +113,18 @@ func TestWhatIsServedVerifiesWhileTheProxyIsKilled(t *testing.T) {
 		t.Error("this is too little to show anything")
 	}
 	d.allThere(t, &c)
-	if out, err := d.repo(t, "verify", "debian"); err != nil {
-		t.Errorf("%v\n%s", err, out)
+	for _, format := range allFormats {
+		if out, err := d.repo(t, "verify", format); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		for _, at := range others[format] {
+			if w := d.api.do(t, http.MethodHead, at, nil); w.status != http.StatusOK {
+				t.Errorf("%s was acknowledged: %d", at, w.status)
+			}
+		}
+		if len(others[format]) == 0 && format != "debian" && !testing.Short() {
+			t.Errorf("nothing of %s was acknowledged", format)
+		}
 	}
 }
 

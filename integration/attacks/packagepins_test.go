@@ -28,19 +28,8 @@ var pairs = []pair{
 // publish makes a new generation of a repository.
 func (d *depot) publish(t *testing.T, repository string) {
 	t.Helper()
-	name := "p" + strings.ToLower(rand.Text())
-	switch repository {
-	case "rpm":
-		d.put(t, "/rpm/", rpm{name: name}.build())
-	case "arch":
-		d.put(t, "/arch/", pkg{name: name}.build())
-	case "raw":
-		d.put(t, "/raw/a/"+name, []byte(name))
-	case "debian":
-		d.put(t, "/debian/stable/main/", deb{name: name}.build())
-	case "alpine":
-		d.put(t, "/alpine/", apk{name: name}.build())
-	}
+	u := named(repository, "p"+strings.ToLower(rand.Text()))
+	d.put(t, u.path, u.body)
 }
 
 // A visitor is a client program at our address. One that is careless opens a connection for each request.

@@ -93,6 +93,12 @@ func TestVerifyFindsWhatSomebodyChanged(t *testing.T) {
 			d.edit(t, "UPDATE files SET parts = (SELECT parts FROM files"+now+"), size = (SELECT size FROM files"+now+")"+now, "debian", pool, "debian", pool,
 				"debian", "dists/stable/main/binary-amd64/Packages")
 		}, "dists/stable/main/binary-amd64/Packages", true},
+		"a file that nobody has signed": {func(t *testing.T, d *depot) {
+			d.edit(t, "INSERT INTO files SELECT repository, 'pool/stable/main/e/evil.deb', since, until, 0, lasting, size, tag, time, data, parts FROM files"+now, "debian", "dists/stable/Release")
+		}, "evil.deb", false},
+		"a line of the index without its package": {func(t *testing.T, d *depot) {
+			d.edit(t, "DELETE FROM packages WHERE repository = ? AND path = ?", "debian", pool)
+		}, pool, false},
 		"another digest in the facts": {func(t *testing.T, d *depot) {
 			d.edit(t, "UPDATE packages SET digest = zeroblob(32) WHERE repository = ? AND path = ?", "debian", pool)
 		}, pool, false},

@@ -191,6 +191,13 @@ func (r *Repository) Route(req format.Request) (format.Op, error) {
 				"an author's own may be uploaded as %q", op.Name, file, file+".author"+suffix)
 		}
 	}
+	if op.Kind == format.Put && r.spec.AnyPath {
+		for folder := range strings.SplitSeq(op.Dir, "/") {
+			if _, _, ok := sidecarOf(folder); ok {
+				return op, format.NotAllowedf("%.200q cannot be the name of a folder: signatures have such names", folder)
+			}
+		}
+	}
 	return op, nil
 }
 

@@ -55,6 +55,13 @@ func (r *Repository) Verify(ctx context.Context, tell func(string)) error {
 		}
 		files += n
 	}
+	indexed, err := r.indexedPaths(ctx, shards)
+	if err != nil {
+		return err
+	}
+	if err := r.verifyTree(ctx, "", indexed); err != nil {
+		return err
+	}
 	tell(fmt.Sprintf("%d packages and %d index files are what they were, and signed", count, files))
 	return nil
 }

@@ -12,9 +12,11 @@ import (
 // notes it a moment after he has found the file.
 const unreadAfter = 2 * time.Second
 
-// reading knows which recent generations were read. After a restart it knows none, and those before are kept.
+// reading knows which recent generations were read. After a restart it knows none, and those before are kept: also the one
+// that was current then, of which nobody knows any more whether it was read.
 type reading struct {
 	mu     sync.Mutex
+	began  bool // a generation was superseded since the start
 	marked map[int64]bool
 	ended  []ended // not decided yet, in their order
 }
@@ -41,6 +43,10 @@ func (r *reading) mark(generation int64) {
 func (r *reading) over(generation int64, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if !r.began {
+		r.began = true
+		return // it was current at the start
+	}
 	r.ended = append(r.ended, ended{generation, at})
 }
 
