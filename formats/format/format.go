@@ -271,6 +271,8 @@ type Site struct {
 	KeysURL, SnapshotURL string
 	// Shards are all shards with their groups, in the order of their names. Only a Renderer has them.
 	Shards []Contents
+	// Behind is the upstream that the repository stands in front of. Nil: it has none.
+	Behind *Behind
 }
 
 // Contents are a shard's name and its groups.
@@ -285,6 +287,9 @@ type Shard interface {
 	Name() string
 	// Groups returns all groups that the shard has ever had entries in, in the order of their names.
 	Groups() []Group
+	// Entries returns the data of the entries of a group, in their order. It is for small groups, of which Index makes
+	// other files than listings: the error says so if there is more than 1 MiB of it.
+	Entries(group string) ([][]byte, error)
 	// List brings listings up to date. It is called at most once in one run of Index.
 	List(...Listing) ([]Listed, error)
 }

@@ -190,6 +190,16 @@ var _ format.Shard = (*run)(nil)
 func (r *run) Name() string           { return r.shard.name }
 func (r *run) Groups() []format.Group { return r.shard.groups() }
 
+func (r *run) Entries(group string) ([][]byte, error) {
+	var all [][]byte
+	for _, e := range r.shard.entries {
+		if e.Group == group {
+			all = append(all, e.Data)
+		}
+	}
+	return all, nil
+}
+
 func (r *run) List(listings ...format.Listing) ([]format.Listed, error) {
 	r.house.tb.Helper()
 	if r.listed != nil {

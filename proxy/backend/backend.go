@@ -21,6 +21,9 @@ var (
 	ErrLost = errors.New("another generation was committed meanwhile")
 	// ErrFull: there is no space left for what was to be stored.
 	ErrFull = errors.New("no space left")
+	// ErrUpstream: the server behind the repository did not do what it must: it is down, refuses, or sends something else.
+	// The text names it and the fault. Nothing may be concluded from it, least of all that something is not there.
+	ErrUpstream = errors.New("the upstream fails")
 )
 
 // Digest is a SHA-256.

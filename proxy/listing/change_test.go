@@ -226,6 +226,34 @@ func TestAnEntryIsReadAsItIsInTheChange(t *testing.T) {
 	}
 }
 
+func TestTheEntriesOfAGroupAreReadInTheirOrder(t *testing.T) {
+	h := newHouse()
+	s := add(t, h, h.load(t), 200, "a") // several segments
+	c := s.Begin(h, h)
+	remove(t, c, "a", "first-0")
+	set(t, c, "a", "first-1", "other")
+	set(t, c, "a", "new", "last")
+	got, err := c.Entries(t.Context(), "a", 1<<20)
+	if err != nil || len(got) != 200 {
+		t.Fatalf("%d entries, %v", len(got), err)
+	}
+	for i, want := range map[int]listing.Entry{
+		0:   {Group: "a", Key: "first-1", Data: []byte("other")},
+		1:   {Group: "a", Key: "first-2", Data: []byte("entry 2 of a\n")},
+		199: {Group: "a", Key: "new", Data: []byte("last")},
+	} {
+		if g := got[i]; g.Group != want.Group || g.Key != want.Key || string(g.Data) != string(want.Data) {
+			t.Errorf("entry %d is %s %q, want %s %q", i, g.Key, g.Data, want.Key, want.Data)
+		}
+	}
+	if none, err := c.Entries(t.Context(), "x", 1<<20); len(none) > 0 || err != nil {
+		t.Errorf("of a group that there is not: %v, %v", none, err)
+	}
+	if _, err := c.Entries(t.Context(), "a", 10); err == nil {
+		t.Error("more than the limit is read")
+	}
+}
+
 func TestWhatCannotBeListedIsRefused(t *testing.T) {
 	h := newHouse()
 	view := listing.View{Name: "v", Groups: []string{"g"}, Encodings: []listing.Encoding{listing.Plain}}

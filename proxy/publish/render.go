@@ -128,6 +128,26 @@ func (v *shardView) Name() string { return v.name }
 // Groups implements [format.Shard].
 func (v *shardView) Groups() []format.Group { return slices.Clone(v.groups) }
 
+// Entries implements [format.Shard].
+func (v *shardView) Entries(group string) ([][]byte, error) {
+	return entriesOf(v.g.ctx, v.g.lists, v.name, group)
+}
+
+// maxRead is how many bytes of entries Index may read of one group.
+const maxRead = 1 << 20
+
+func entriesOf(ctx context.Context, lists *listing.Change, shard, group string) ([][]byte, error) {
+	entries, err := lists.Entries(ctx, shard+groupSeparator+group, maxRead)
+	if err != nil {
+		return nil, err
+	}
+	data := make([][]byte, len(entries))
+	for i, e := range entries {
+		data[i] = e.Data
+	}
+	return data, nil
+}
+
 // List implements [format.Shard].
 func (v *shardView) List(listings ...format.Listing) ([]format.Listed, error) {
 	if v.lists != nil {

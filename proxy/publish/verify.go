@@ -344,6 +344,11 @@ func (v *rendering) Name() string { return v.name }
 // Groups implements [format.Shard].
 func (v *rendering) Groups() []format.Group { return slices.Clone(v.groups) }
 
+// Entries implements [format.Shard].
+func (v *rendering) Entries(group string) ([][]byte, error) {
+	return entriesOf(v.ctx, v.lists, v.name, group)
+}
+
 // List implements [format.Shard]. The digests that it returns are not those of the files.
 func (v *rendering) List(listings ...format.Listing) ([]format.Listed, error) {
 	all := make([]format.Listed, len(listings))

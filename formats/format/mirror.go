@@ -1,0 +1,108 @@
+package format
+
+import (
+	"io"
+	"time"
+
+	"hallmark/signing/scheme"
+)
+
+// A Mirror is a format that can stand in front of a repository of its kind on another server, the upstream: it reads the
+// upstream's index, so that what it lists is listed again, under our signature. It is optional.
+//
+// The rules of [Format] hold. What an upstream sends is as hostile as what an uploader sends: an error wraps [ErrMalformed],
+// memory and time are bounded, nothing panics.
+//
+// Follow splits an index into stanzas, Describe reads one of them. So a new edition costs what has changed: a stanza that
+// is known, by its bytes, is not read again.
+type Mirror interface {
+	// Scope returns the part of the upstream whose index says what is at a path: a distribution, a directory. It reports
+	// false for paths that no request of a client for an index goes to, and that the tree alone decides.
+	Scope(path string) (scope string, ok bool)
+
+	// Follow reads the upstream's index of a scope, its signature first, and emits every stanza. If the index and its
+	// signature, or two files of the index, do not belong together, the error wraps ErrMalformed. The error wraps
+	// [fs.ErrNotExist] if the upstream has no such scope.
+	Follow(u Upstream, scope string) (Edition, error)
+
+	// Describe returns the file that a stanza lists. Context is that of its Emit.
+	Describe(scope, context string, stanza []byte) (Foreign, error)
+}
+
+// An Upstream is another server's repository, as a [Mirror] reads it in one run of Follow. It is for one goroutine.
+type Upstream interface {
+	// Fetch returns a file of the upstream's index, whole, as it was when this run first asked for it. A file that does
+	// not come as it is wanted is an error that wraps [ErrMalformed]. The error wraps fs.ErrNotExist only if the
+	// upstream says that there is no such file. The first file that a run asks for is the one by which the upstream is
+	// asked, the next time, whether anything has changed. The Blob is good until Follow returns, and needs little memory.
+	Fetch(path string, want Wanted) (Blob, error)
+
+	// Verify returns when a detached signature of a message was made, or an error that wraps ErrMalformed if no key of
+	// the upstream has made it. An empty signature is one that the upstream does not have. Where the upstream is trusted
+	// without a key, nothing is verified and the time is zero.
+	Verify(s scheme.Scheme, message io.Reader, signature []byte) (time.Time, error)
+
+	// Cleartext returns the text of a clear-signed document, without its signature, after that was verified. See Verify.
+	Cleartext(document []byte) ([]byte, error)
+
+	// Known reports whether all stanzas of a part of the index with these bytes are known already, so that they need not
+	// be emitted. Parts are named by the format; the digest is a SHA-256 that is signed.
+	Known(part string, digest []byte) bool
+
+	// Emit takes a stanza of a part: all that the index says of one file. Context is what Describe has to know besides,
+	// such as the component; it belongs to what tells stanzas apart. Neither is kept.
+	Emit(part, context string, stanza []byte) error
+}
+
+// Wanted is what a file of an upstream's index must be like.
+type Wanted struct {
+	// Limit is the most bytes that it may have. Required.
+	Limit int64
+	// SHA256 and Size are what a signed file says of it. Nil: it says nothing.
+	SHA256 []byte
+	Size   int64
+}
+
+// An Edition is the index of a scope at one time.
+type Edition struct {
+	// Shard is the shard that shows the files of the scope.
+	Shard string
+	// Order grows from one edition to the next: a date in seconds since 1970, a revision. One of a smaller order than
+	// the last is refused as older. Zero: the index has none.
+	Order int64
+	// Until is the end of the index's validity, which ours does not exceed. Zero: it has none.
+	Until time.Time
+	// Open says that there are files which no index lists: whoever asks for one has the upstream asked for it.
+	Open bool
+}
+
+// A Foreign is a file of an upstream. Its bytes pass as they are.
+type Foreign struct {
+	// Package is what the house knows of it. Only Path, Name, Version, Arch, Slot, Variant, Shard and Entries count.
+	Package
+	// Source is the path at which the upstream has it. Empty: Package.Path.
+	Source string
+	// Size is in bytes; negative: the index does not say.
+	Size int64
+	// SHA256 is what the index says. Nil: it does not, and Check is what the format's [Checker] goes by.
+	SHA256 []byte
+	Check  string
+	// Now says that the file belongs to the index: it is fetched before the edition is shown.
+	Now bool
+}
+
+// A Checker is a Mirror whose indexes name other digests than SHA-256 of whole files. It is optional.
+type Checker interface {
+	// Check returns a writer for all bytes of a file. Its Close returns an error that wraps [ErrMalformed] if they are
+	// not those of which the index says check. It keeps nothing of what is written beyond some kilobytes.
+	Check(check string) (io.WriteCloser, error)
+}
+
+// A Behind is the upstream that a repository stands in front of.
+type Behind struct {
+	// Until is the end of validity of the upstream's index of the shard; zero: it has none. An index says no later one.
+	Until time.Time
+	// PackageKeys are the armored OpenPGP keys that signed the upstream's packages themselves; nil: nobody knows them.
+	// They are served as upstream.asc among the key files.
+	PackageKeys []byte
+}
