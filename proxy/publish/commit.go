@@ -27,6 +27,11 @@ type job struct {
 	rebuild  []stagedEntries    // entries of packages that are set again
 	packings []*listing.Packing // packs that are taken over
 
+	follow  *Following // a change of an upstream's index
+	attest  *staged    // signatures beside a file of an upstream
+	claim   *staged    // an upload that is about to be forwarded
+	release string     // the path of one that was not
+
 	ctx    context.Context
 	result Result
 	done   chan error
@@ -191,6 +196,7 @@ type generation struct {
 	out    backend.Commit
 	shards map[string]bool // that are rendered again
 	dirty  bool
+	alone  bool // it takes no other job
 	resign bool // also what has not changed
 	broken bool // the listings are half changed: nothing of this can be used
 
@@ -215,7 +221,18 @@ func (r *Repository) begin(ctx context.Context, base *current) *generation {
 
 // apply adds a job to the generation. On an error nothing was added, unless the generation is broken.
 func (g *generation) apply(j *job) error {
+	if g.alone {
+		return errAlone
+	}
 	switch {
+	case j.follow != nil:
+		return g.follow(j.follow)
+	case j.attest != nil:
+		return g.attest(j.attest)
+	case j.claim != nil:
+		return g.claim(j.claim)
+	case j.release != "":
+		return g.releaseClaim(j.release)
 	case j.put != nil:
 		return g.put(j)
 	case j.remove != nil:
@@ -283,7 +300,14 @@ func (r *Repository) Render(ctx context.Context, shards ...string) error {
 
 // Delete removes the package at the first of op.Paths that has one, with its sidecars and its lines in the index. The
 // error wraps fs.ErrNotExist if there is none.
+//
+// What stands in an upstream is removed there first.
 func (r *Repository) Delete(ctx context.Context, op format.Op, by Caller) error {
+	if r.Upstream != nil {
+		if err := r.deleteUpstream(ctx, op.Paths); err != nil {
+			return err
+		}
+	}
 	_, err := r.commit(ctx, &job{remove: op.Paths})
 	return err
 }

@@ -134,6 +134,12 @@ func (r *Repository) Reindex(ctx context.Context, tell func(string)) error {
 		if err != nil {
 			return err
 		}
+		if _, _, foreign, err := ForeignOf(p); err != nil || foreign {
+			if err != nil {
+				return err
+			}
+			continue // what the upstream says of it stays as it is
+		}
 		e, err := r.parseAgain(ctx, p)
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.Path, err)

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -67,6 +68,7 @@ func (g *generation) check(s *staged) error {
 	} else if g.removed[p.Path] && len(there) == 1 {
 		there[0].Removed = g.time
 	}
+	s.know(there)
 	if s.same, err = s.compare(there); err != nil || s.same {
 		return err
 	}
@@ -188,6 +190,9 @@ func (g *generation) add(s *staged) error {
 	g.puts[p.Path] = s
 	delete(g.removed, p.Path)
 	g.touch(p.Shard)
+	if g.Upstream != nil {
+		return g.releaseClaim(p.Path)
+	}
 	return nil
 }
 
@@ -226,6 +231,9 @@ func (g *generation) removeFirst(j *job) error {
 		}
 		for _, t := range there {
 			if t.Removed.IsZero() && !g.removed[t.Path] {
+				if _, _, foreign, err := ForeignOf(t); err != nil || foreign {
+					return cmp.Or(err, errForeign(path))
+				}
 				if err := g.take(path, false); err != nil {
 					g.broken = true
 					return err
@@ -259,8 +267,8 @@ func (g *generation) take(path string, evicted bool) error {
 	if err := json.Unmarshal(there[0].Record, &rec); err != nil {
 		return fmt.Errorf("the record of %s: %w", path, err)
 	}
-	for _, group := range rec.Groups {
-		if _, err := g.lists.Remove(g.ctx, rec.Shard+groupSeparator+group, path); err != nil {
+	for _, m := range rec.memberships() {
+		if err := g.removeEntries(path, m); err != nil {
 			return err
 		}
 	}
@@ -274,7 +282,10 @@ func (g *generation) take(path string, evicted bool) error {
 		}
 	}
 	g.removed[path] = true
-	g.touch(rec.Shard)
+	g.dirty = true
+	if g.Upstream != nil && rec.Foreign == nil {
+		return g.uncover()
+	}
 	return nil
 }
 

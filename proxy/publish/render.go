@@ -84,7 +84,11 @@ func (g *generation) render(shard string) error {
 	if v.groups, err = groupsOf(g.ctx, g.lists, shard); err != nil {
 		return err
 	}
-	if err := g.Format.Index(format.Site{Repository: g.Name, Keys: g.keys, Date: g.date}, v, v.emit); err != nil {
+	site := format.Site{Repository: g.Name, Keys: g.keys, Date: g.date}
+	if site.Behind, err = g.behind(shard); err != nil {
+		return err
+	}
+	if err := g.Format.Index(site, v, v.emit); err != nil {
 		return err
 	}
 	for path := range before.Files {

@@ -43,7 +43,7 @@ func (c *conflict) Unwrap() error { return ErrConflict }
 
 func conflictf(text string, args ...any) error { return &conflict{fmt.Sprintf(text, args...)} }
 
-// Options are what a Repository is made of. All are required but Observe.
+// Options are what a Repository is made of. All are required but the last three.
 type Options struct {
 	Name   string
 	Format format.Format
@@ -56,6 +56,9 @@ type Options struct {
 	Spool    *spool.Spool
 	Log      *slog.Logger
 	Now      func() time.Time
+	// Upstream is the server that the repository stands in front of, and Behind what the format is told of it. Nil: none.
+	Upstream backend.Upstream
+	Behind   *format.Behind
 	// Observe is told of each commit: how many changes it has made visible, and how long that took.
 	Observe func(changes int, took time.Duration)
 }
@@ -225,7 +228,7 @@ func (r *Repository) Site(ctx context.Context) (format.Site, int64, error) {
 	if err != nil {
 		return format.Site{}, 0, err
 	}
-	site := format.Site{Repository: r.Name, Keys: r.keys}
+	site := format.Site{Repository: r.Name, Keys: r.keys, Behind: r.Behind}
 	groups, err := now.lists.Begin(r.State, r.places()).Groups(ctx, "")
 	if err != nil {
 		return format.Site{}, 0, err

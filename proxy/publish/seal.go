@@ -24,25 +24,8 @@ func (r *Repository) seal(op format.Op, body *spool.Body, s *staged) (*spool.Bod
 	if err != nil {
 		return nil, err
 	}
-	now := r.Now()
-	for _, wish := range sealing.Seals {
-		if wish.Purpose != scheme.Package {
-			return nil, fmt.Errorf("the format asks for a signature of a package with a key of purpose %s", wish.Purpose)
-		}
-		m, err := r.message(body, wish)
-		if err != nil {
-			return nil, err
-		}
-		signed, err := r.ringFor(wish).Sign(wish.Purpose, wish.Scheme, m, now)
-		if err != nil {
-			return nil, err
-		}
-		sigs := r.signatures(wish, signed)
-		s.Signatures = append(s.Signatures, sigs...)
-		s.log(wish.Scheme, signed, now)
-		if wish.Path != "" {
-			s.Sidecars = append(s.Sidecars, sidecar{wish.Path, sigs[0].Value})
-		}
+	if err := r.grant(sealing.Seals, body, body, s); err != nil {
+		return nil, err
 	}
 	if sealing.Splice == nil {
 		return body, nil
@@ -52,6 +35,31 @@ func (r *Repository) seal(op format.Op, body *spool.Body, s *staged) (*spool.Bod
 		return nil, err
 	}
 	return splice(body, patches, body.Hashes())
+}
+
+// grant makes the signatures of a package that its format wishes for.
+func (r *Repository) grant(wishes []format.Seal, b format.Blob, whole signing.Message, s *staged) error {
+	now := r.Now()
+	for _, wish := range wishes {
+		if wish.Purpose != scheme.Package {
+			return fmt.Errorf("the format asks for a signature of a package with a key of purpose %s", wish.Purpose)
+		}
+		m, err := r.message(b, whole, wish)
+		if err != nil {
+			return err
+		}
+		signed, err := r.ringFor(wish).Sign(wish.Purpose, wish.Scheme, m, now)
+		if err != nil {
+			return err
+		}
+		sigs := r.signatures(wish, signed)
+		s.Signatures = append(s.Signatures, sigs...)
+		s.log(wish.Scheme, signed, now)
+		if wish.Path != "" {
+			s.Sidecars = append(s.Sidecars, sidecar{wish.Path, sigs[0].Value})
+		}
+	}
+	return nil
 }
 
 // ringFor returns the keys that grant a wish.
@@ -93,10 +101,10 @@ func (r *Repository) signatures(wish format.Seal, signed *signing.Signed) []form
 	return all
 }
 
-// message returns what a seal signs of a body.
-func (r *Repository) message(body *spool.Body, wish format.Seal) (signing.Message, error) {
+// message returns what a seal signs of a file.
+func (r *Repository) message(b format.Blob, whole signing.Message, wish format.Seal) (signing.Message, error) {
 	if wish.Message == nil {
-		return body, nil
+		return whole, nil
 	}
 	hashes := r.ring.Hashes(wish.Purpose)
 	if wish.Scheme == scheme.RSASHA1 {
@@ -107,12 +115,12 @@ func (r *Repository) message(body *spool.Body, wish format.Seal) (signing.Messag
 		return nil, err
 	}
 	for _, part := range wish.Message {
-		n, err := io.Copy(m, io.NewSectionReader(body, part.Offset, part.Size))
+		n, err := io.Copy(m, io.NewSectionReader(b, part.Offset, part.Size))
 		if err != nil {
 			return nil, err
 		}
 		if n != part.Size {
-			return nil, fmt.Errorf("the format asks for a signature of bytes %d to %d of %d", part.Offset, part.Offset+part.Size, body.Size())
+			return nil, fmt.Errorf("the format asks for a signature of bytes %d to %d of %d", part.Offset, part.Offset+part.Size, b.Size())
 		}
 	}
 	return m, nil
@@ -134,13 +142,13 @@ func splice(body *spool.Body, patches []format.Patch, hashes []crypto.Hash) (*sp
 }
 
 // signSidecars makes F.asc and F.sigstore.json over the bytes as they will be served.
-func (r *Repository) signSidecars(body *spool.Body, s *staged) error {
+func (r *Repository) signSidecars(m signing.Message, s *staged) error {
 	now := r.Now()
-	pgp, err := r.ring.Sign(scheme.File, scheme.OpenPGPArmored, body, now)
+	pgp, err := r.ring.Sign(scheme.File, scheme.OpenPGPArmored, m, now)
 	if err != nil {
 		return err
 	}
-	bundles, err := r.ring.Sign(scheme.File, scheme.BlobBundle, body, now)
+	bundles, err := r.ring.Sign(scheme.File, scheme.BlobBundle, m, now)
 	if err != nil {
 		return err
 	}

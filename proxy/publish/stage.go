@@ -76,6 +76,11 @@ func (r *Repository) Upload(ctx context.Context, op format.Op, u Upload) (Result
 	if s.same {
 		return Result{Path: s.Package.Path, Same: true}, nil
 	}
+	if r.Upstream != nil && s.Package.Path != "" {
+		if err := r.forward(ctx, s); err != nil {
+			return Result{}, err
+		}
+	}
 	return r.commit(ctx, &job{put: s})
 }
 
@@ -94,6 +99,7 @@ type staged struct {
 	Log []backend.Signature
 	Caller
 
+	upstream backend.Digest    // of what the upstream has in its place; zero: it was not asked, or has nothing
 	same     bool              // the same bytes are there already
 	replaces bool              // other bytes are there, which go
 	rivals   []backend.Package // that it evicts
@@ -112,6 +118,7 @@ type record struct {
 	Sidecars   []string           // their paths
 	Groups     []string           // that have an entry of it
 	Shard      string
+	Foreign    *foreign `json:",omitempty"` // nil: it was uploaded here
 }
 
 func (s *staged) record() ([]byte, error) {
@@ -139,6 +146,9 @@ func (r *Repository) stage(ctx context.Context, op format.Op, body *spool.Body, 
 		// A look ahead, which saves the work. What counts is what the commit finds.
 		there, err := r.State.Find(ctx, []string{p.Path}, nil)
 		if err != nil {
+			return nil, err
+		}
+		if err := r.askUpstream(ctx, s, there); err != nil {
 			return nil, err
 		}
 		if s.same, err = s.compare(there); err != nil || s.same {

@@ -78,6 +78,9 @@ func (r *Repository) verifyPackage(ctx context.Context, p backend.Package) error
 	if err := json.Unmarshal(p.Record, &rec); err != nil {
 		return fmt.Errorf("its record: %w", err)
 	}
+	if rec.Foreign != nil {
+		return r.verifyForeign(ctx, p, rec)
+	}
 	content, err := r.read(ctx, p.Path)
 	if err != nil {
 		return err
@@ -90,7 +93,19 @@ func (r *Repository) verifyPackage(ctx context.Context, p backend.Package) error
 	if sum, err := m.State(crypto.SHA256); err != nil || !bytes.Equal(sum.Sum(nil), p.Digest[:]) {
 		return fmt.Errorf("its bytes are not those that were signed, whose SHA-256 is %x", p.Digest)
 	}
-	for _, path := range rec.Sidecars {
+	if err := r.verifySidecars(ctx, rec.Sidecars, m); err != nil {
+		return err
+	}
+	again, err := r.parseAgain(ctx, p)
+	if err != nil {
+		return err
+	}
+	return r.verifyEntries(ctx, again)
+}
+
+// verifySidecars verifies the signatures beside a package, but for an author's own.
+func (r *Repository) verifySidecars(ctx context.Context, paths []string, m signing.Message) error {
+	for _, path := range paths {
 		if author, err := r.isAuthors(ctx, path); err != nil || author {
 			if err != nil {
 				return err
@@ -101,11 +116,7 @@ func (r *Repository) verifyPackage(ctx context.Context, p backend.Package) error
 			return fmt.Errorf("the signature %s: %w", path, err)
 		}
 	}
-	again, err := r.parseAgain(ctx, p)
-	if err != nil {
-		return err
-	}
-	return r.verifyEntries(ctx, again)
+	return nil
 }
 
 // isAuthors reports whether a package stands at the path of a sidecar.
@@ -290,6 +301,9 @@ func (r *Repository) verifyRendering(ctx context.Context, shard string, index sh
 		return err
 	}
 	site := format.Site{Repository: r.Name, Keys: r.keys, Date: index.Date}
+	if site.Behind, err = r.behind(ctx, shard); err != nil {
+		return err
+	}
 	if err := r.Format.Index(site, rendering, func(format.File) error { return nil }); err != nil {
 		return err
 	}

@@ -1,0 +1,221 @@
+package publish
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"hallmark/formats/format"
+	"hallmark/proxy/backend"
+	"hallmark/proxy/listing"
+)
+
+// follow adds a change of an upstream's index to the generation, which takes no other job then.
+func (g *generation) follow(f *Following) error {
+	if g.dirty {
+		return errAlone
+	}
+	g.alone = true
+	before, err := g.Followed(g.ctx, f.Scope)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	index, err := g.shardIndex(f.Shard)
+	if err != nil {
+		return err
+	}
+	g.broken = true // until it is through
+	for _, path := range f.Remove {
+		if err := g.unlist(path, f.Scope); err != nil {
+			return err
+		}
+	}
+	for i := range f.Add {
+		l := &f.Add[i]
+		if l.Shard != f.Shard {
+			return fmt.Errorf("the format says that %s belongs to the shard %q, and its index to %q", l.Path, l.Shard, f.Shard)
+		}
+		if _, ours := index.Files[l.Path]; ours {
+			g.broken = false
+			return format.Malformedf("it lists %.200q, which is a file of the index", l.Path)
+		}
+		if err := g.list(l, f.Scope); err != nil {
+			return fmt.Errorf("%s: %w", l.Path, err)
+		}
+	}
+	g.broken = false
+	if len(f.Add)+len(f.Remove) > 0 {
+		before.Serial++
+	}
+	data, err := json.Marshal(Followed{Edition: f.Edition, Note: f.Note, Serial: before.Serial})
+	if err != nil {
+		return err
+	}
+	g.out.State[followedKeys+f.Scope] = data
+	g.dirty = true
+	if len(f.Add)+len(f.Remove) > 0 || before.Serial == 0 || !before.Until.Equal(f.Until) || len(index.Files) == 0 {
+		g.touch(f.Shard)
+	}
+	return nil
+}
+
+// unlist takes a file out of a scope, and out of the tree if no other scope lists it.
+func (g *generation) unlist(path, scope string) error {
+	p, rec, err := g.there(path)
+	if err != nil || p == nil || rec.Foreign == nil {
+		return err
+	}
+	var others []membership
+	for _, m := range rec.Foreign.In {
+		if m.Scope != scope {
+			others = append(others, m)
+			continue
+		}
+		if err := g.removeEntries(path, m); err != nil {
+			return err
+		}
+	}
+	if len(others) == len(rec.Foreign.In) {
+		return nil
+	}
+	rec.Foreign.In = others
+	if len(others) == 0 {
+		return g.take(path, true)
+	}
+	return g.keepPackage(*p, rec)
+}
+
+// list makes a file of a scope what the upstream says.
+func (g *generation) list(l *Listed, scope string) error {
+	p, rec, err := g.there(l.Path)
+	if err != nil {
+		return err
+	}
+	switch {
+	case p == nil:
+		if stays, err := g.makeRoom(l); err != nil || !stays {
+			return err
+		}
+		p = &backend.Package{Path: l.Path}
+		g.listFile(p, l)
+	case rec.Foreign != nil:
+		if changed, err := g.relist(p, &rec, l, scope); err != nil || !changed {
+			return err
+		}
+	case l.SHA256 == nil || p.Digest != backend.Digest(l.SHA256):
+		return nil // an upload shadows it
+	default:
+		// The upstream has taken an upload over. Its bytes and signatures stay as they are.
+		if err := g.removeEntries(l.Path, membership{Shard: rec.Shard, Groups: rec.Groups}); err != nil {
+			return err
+		}
+		rec.Shard, rec.Groups, rec.Op = "", nil, format.Op{}
+	}
+	m := membership{Scope: scope, Print: l.Print, Shard: l.Shard}
+	for _, e := range l.Entries {
+		m.Groups = append(m.Groups, e.Group)
+		if err := g.lists.Set(g.ctx, listing.Entry{Group: l.Shard + groupSeparator + e.Group, Key: l.Path, Data: e.Data}); err != nil {
+			return err
+		}
+	}
+	in := []membership{m}
+	if rec.Foreign != nil {
+		in = append(rec.Foreign.In, m)
+	}
+	rec.Foreign = &foreign{Source: l.Source, Size: l.Size, SHA256: l.SHA256, Check: l.Check, In: in}
+	p.Name, p.Version, p.Arch, p.Slot, p.Variant, p.Shard = l.Name, l.Version, l.Arch, l.Slot, l.Variant, l.Shard
+	return g.keepPackage(*p, rec)
+}
+
+// relist takes out what a scope has said of a file of the upstream so far. It reports false if that is what it says now.
+func (g *generation) relist(p *backend.Package, rec *record, l *Listed, scope string) (changed bool, err error) {
+	var others []membership
+	for _, m := range rec.Foreign.In {
+		switch {
+		case m.Scope != scope:
+			others = append(others, m)
+		case p.Digest == l.Content && bytes.Equal(m.Print, l.Print):
+			return false, nil
+		default:
+			if err := g.removeEntries(l.Path, m); err != nil {
+				return false, err
+			}
+		}
+	}
+	rec.Foreign.In = others
+	if p.Digest == l.Content {
+		return true, nil
+	}
+	g.out.Gone = append(g.out.Gone, backend.Gone{Path: l.Path, Lasting: true})
+	for _, path := range rec.Sidecars {
+		g.out.Gone = append(g.out.Gone, backend.Gone{Path: path, Lasting: true})
+	}
+	rec.Sidecars, rec.Signatures = nil, nil
+	g.listFile(p, l)
+	return true, nil
+}
+
+// listFile puts a file of an upstream into the tree.
+func (g *generation) listFile(p *backend.Package, l *Listed) {
+	p.Uploaded = backend.Digest{}
+	copy(p.Uploaded[:], l.SHA256)
+	p.Digest, p.Size, p.Time = l.Content, max(l.Size, 0), g.time
+	g.out.Files = append(g.out.Files, backend.Put{Path: l.Path, Content: backend.Content{
+		Parts: listing.Parts{{Digest: p.Digest, Size: p.Size}}, Size: p.Size, Tag: p.Digest,
+	}})
+}
+
+// makeRoom takes out what cannot be beside a file of an upstream in its slot. It reports false if the file has to give
+// way, because what is there is as new.
+func (g *generation) makeRoom(l *Listed) (stays bool, err error) {
+	rivals, err := g.rivals(&l.Package)
+	if err != nil {
+		return false, err
+	}
+	for _, rival := range rivals {
+		if g.spec.Compare == nil || g.spec.Compare(l.Version, rival.Version) <= 0 {
+			return false, nil
+		}
+	}
+	for _, rival := range rivals {
+		if err := g.take(rival.Path, true); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// there returns the package at a path, with its record; nil if there is none.
+func (g *generation) there(path string) (*backend.Package, record, error) {
+	var rec record
+	found, err := g.State.Find(g.ctx, []string{path}, nil)
+	if err != nil || len(found) == 0 || !found[0].Removed.IsZero() || g.removed[path] {
+		return nil, rec, err
+	}
+	if err := json.Unmarshal(found[0].Record, &rec); err != nil {
+		return nil, rec, fmt.Errorf("the record of %s: %w", path, err)
+	}
+	return &found[0], rec, nil
+}
+
+func (g *generation) removeEntries(path string, m membership) error {
+	for _, group := range m.Groups {
+		if _, err := g.lists.Remove(g.ctx, m.Shard+groupSeparator+group, path); err != nil {
+			return err
+		}
+	}
+	g.touch(m.Shard)
+	return nil
+}
+
+// keepPackage writes what is kept of a package that is in the tree.
+func (g *generation) keepPackage(p backend.Package, rec record) (err error) {
+	if p.Record, err = json.Marshal(rec); err != nil {
+		return err
+	}
+	g.out.Packages = append(g.out.Packages, p)
+	g.dirty = true
+	return nil
+}

@@ -1,0 +1,204 @@
+package publish
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+
+	"hallmark/formats/format"
+	"hallmark/proxy/backend"
+	"hallmark/signing"
+	"hallmark/signing/scheme"
+)
+
+// A Listed is a file that an upstream's index lists.
+type Listed struct {
+	format.Foreign
+	// Content is under what the bytes are found: their SHA-256, or a stand-in where the index does not say it.
+	Content backend.Digest
+	// Print tells the stanza that lists the file from others.
+	Print []byte
+}
+
+// A Following is how the index of a scope of an upstream has changed.
+type Following struct {
+	Scope string
+	format.Edition
+	// Add are files that are listed now, and were not, or were otherwise; Remove are the paths of those that are not any
+	// more. What is as the Following says already stays.
+	Add    []Listed
+	Remove []string
+	// Note is for whoever follows: Followed returns it.
+	Note []byte
+}
+
+// A Followed is what is known of a scope that an upstream's index was read of.
+type Followed struct {
+	format.Edition
+	Note []byte
+	// Serial grows with each change of what the scope lists, so that who remembers it finds out that he is not alone.
+	Serial int64
+}
+
+// Keys of what is remembered of an upstream: each scope, and how often a file that shadowed one of its own has gone.
+const (
+	followedKeys = "u" + groupSeparator
+	uncoveredKey = "v"
+)
+
+// Followed returns what the last Following of a scope left. The error wraps fs.ErrNotExist if there was none.
+func (r *Repository) Followed(ctx context.Context, scope string) (f Followed, err error) {
+	data, err := r.State.Get(ctx, followedKeys+scope)
+	if err == nil {
+		err = json.Unmarshal(data, &f)
+	}
+	return f, err
+}
+
+// Uncovered counts the removals of uploads: any of them may have shadowed a file that the upstream lists.
+func (r *Repository) Uncovered(ctx context.Context) (n int64, err error) {
+	data, err := r.State.Get(ctx, uncoveredKey)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &n)
+	}
+	return n, err
+}
+
+// Follow takes over a change of an upstream's index: it becomes visible as one generation, or not at all. An upload
+// that is there shadows a file of the same path, until the upstream lists its very bytes.
+func (r *Repository) Follow(ctx context.Context, f Following) error {
+	_, err := r.commit(ctx, &job{follow: &f})
+	return err
+}
+
+// A foreign is what is kept of a file that an upstream lists.
+type foreign struct {
+	Source string
+	Size   int64  // in bytes; negative: unknown
+	SHA256 []byte `json:",omitempty"`
+	Check  string `json:",omitempty"`
+	In     []membership
+}
+
+// A membership is a scope that lists a file: several may list the same one.
+type membership struct {
+	Scope  string
+	Print  []byte
+	Shard  string
+	Groups []string
+}
+
+// ForeignOf returns what an upstream says of a package, with the prints of its stanzas by their scopes. It reports false
+// for one that was uploaded here.
+func ForeignOf(p backend.Package) (f format.Foreign, prints map[string][]byte, ok bool, err error) {
+	var rec record
+	if err := json.Unmarshal(p.Record, &rec); err != nil {
+		return f, nil, false, fmt.Errorf("the record of %s: %w", p.Path, err)
+	}
+	if rec.Foreign == nil {
+		return f, nil, false, nil
+	}
+	f = format.Foreign{Source: rec.Foreign.Source, Size: rec.Foreign.Size, SHA256: rec.Foreign.SHA256, Check: rec.Foreign.Check}
+	f.Path = p.Path
+	prints = make(map[string][]byte, len(rec.Foreign.In))
+	for _, m := range rec.Foreign.In {
+		prints[m.Scope] = m.Print
+	}
+	return f, prints, true, nil
+}
+
+// memberships returns the shards and groups that have entries of a package.
+func (rec *record) memberships() []membership {
+	if rec.Foreign != nil {
+		return rec.Foreign.In
+	}
+	return []membership{{Shard: rec.Shard, Groups: rec.Groups}}
+}
+
+// behind returns what a format is told of the upstream when it renders a shard; nil: there is none.
+func (g *generation) behind(shard string) (*format.Behind, error) {
+	b, err := g.Repository.behind(g.ctx, shard)
+	if b == nil || err != nil {
+		return b, err
+	}
+	// What this generation changes counts.
+	for key, value := range g.out.State {
+		if !strings.HasPrefix(key, followedKeys) {
+			continue
+		}
+		var f Followed
+		if err := json.Unmarshal(value, &f); err != nil {
+			return nil, err
+		}
+		if f.Shard == shard {
+			b.Until = f.Until // a shard with an end of validity has one scope
+		}
+	}
+	return b, nil
+}
+
+func (r *Repository) behind(ctx context.Context, shard string) (*format.Behind, error) {
+	if r.Behind == nil {
+		return nil, nil
+	}
+	b := *r.Behind
+	for kv, err := range r.State.Scan(ctx, followedKeys) {
+		if err != nil {
+			return nil, err
+		}
+		var f Followed
+		if err := json.Unmarshal(kv.Value, &f); err != nil {
+			return nil, err
+		}
+		if f.Shard == shard && !f.Until.IsZero() && (b.Until.IsZero() || f.Until.Before(b.Until)) {
+			b.Until = f.Until
+		}
+	}
+	return &b, nil
+}
+
+// verifyForeign verifies that what the upstream lists is listed, and the bytes of it that are kept, with their signatures.
+func (r *Repository) verifyForeign(ctx context.Context, p backend.Package, rec record) error {
+	r.mu.Lock()
+	now, err := r.load(ctx)
+	r.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	lists := now.lists.Begin(r.State, r.places())
+	for _, m := range rec.Foreign.In {
+		for _, group := range m.Groups {
+			if _, err := lists.Entry(ctx, m.Shard+groupSeparator+group, p.Path); err != nil {
+				return fmt.Errorf("its entry in the index: %w", err)
+			}
+		}
+	}
+	if r.Upstream == nil {
+		return errors.New("it is a file of an upstream, and the repository has none")
+	}
+	b, err := r.Upstream.Kept(ctx, p.Digest)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // it is checked when somebody asks for it
+	}
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	m, err := signing.ReadHashed(io.NewSectionReader(b, 0, b.Size()), append(r.ring.Hashes(scheme.File, scheme.Package), crypto.SHA256)...)
+	if err != nil {
+		return err
+	}
+	if sum, err := m.State(crypto.SHA256); err != nil || rec.Foreign.SHA256 != nil && !bytes.Equal(sum.Sum(nil), rec.Foreign.SHA256) {
+		return fmt.Errorf("the bytes that are kept are not those that the upstream lists, whose SHA-256 is %x", rec.Foreign.SHA256)
+	}
+	return r.verifySidecars(ctx, rec.Sidecars, m)
+}

@@ -1,0 +1,169 @@
+package publish
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strconv"
+	"time"
+
+	"hallmark/formats/format"
+	"hallmark/proxy/backend"
+)
+
+// An upload to a repository in front of an upstream goes to the upstream, too, before it is listed:
+//
+//	stage → claim the path → PUT to the upstream → commit
+//
+// The claim is committed like everything else, so that of two uploads with other bytes, also through two replicas, one is
+// refused before it could overwrite the other's file.
+
+// claims is the beginning of the keys of paths that are claimed.
+const claims = "c" + groupSeparator
+
+// A claimed path is one that an upload is on its way to.
+type claimed struct {
+	Digest backend.Digest
+	Since  int64 // seconds since 1970
+}
+
+// maxClaim is how long a claim counts whose upload was never heard of again.
+const maxClaim = time.Hour
+
+// forward sends an upload to the upstream.
+func (r *Repository) forward(ctx context.Context, s *staged) error {
+	if _, err := r.commit(ctx, &job{claim: s}); err != nil {
+		return err
+	}
+	err := r.put(ctx, s)
+	if err != nil {
+		_, releaseErr := r.commit(ctx, &job{release: s.Package.Path})
+		return errors.Join(err, releaseErr)
+	}
+	return nil
+}
+
+func (r *Repository) put(ctx context.Context, s *staged) error {
+	b, err := r.Blobs.Open(ctx, s.Digest)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	return r.Upstream.Put(ctx, s.Package.Path, s.Size, io.NewSectionReader(b, 0, s.Size))
+}
+
+// claim notes that an upload is on its way to the upstream, unless it cannot be listed afterwards.
+func (g *generation) claim(s *staged) error {
+	if err := g.check(s); err != nil || s.same {
+		return err
+	}
+	key := claims + s.Package.Path
+	data, taken := g.out.State[key]
+	if !taken {
+		var err error
+		if data, err = g.State.Get(g.ctx, key); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if data != nil {
+		var other claimed
+		if err := json.Unmarshal(data, &other); err != nil {
+			return err
+		}
+		if other.Digest != s.Digest && g.time.Sub(time.Unix(other.Since, 0)) < maxClaim {
+			return conflictf("%s is being uploaded with other bytes at this moment: give one of the two a new version", s.Package.Path)
+		}
+	}
+	data, err := json.Marshal(claimed{s.Digest, g.time.Unix()})
+	if err != nil {
+		return err
+	}
+	g.out.State[key] = data
+	g.dirty = true
+	return nil
+}
+
+func (g *generation) releaseClaim(path string) error {
+	key := claims + path
+	if _, err := g.State.Get(g.ctx, key); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	} else if err == nil || g.out.State[key] != nil {
+		g.out.State[key] = nil
+		g.dirty = true
+	}
+	return nil
+}
+
+// askUpstream finds out what the upstream has where an upload is to go, if its index does not say that.
+func (r *Repository) askUpstream(ctx context.Context, s *staged, there []backend.Package) (err error) {
+	if r.Upstream == nil || !r.spec.AnyPath && !nameless(there) || ours(there) {
+		return nil
+	}
+	s.upstream, err = r.Upstream.Digest(ctx, s.Package.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case len(there) == 0 && s.upstream != s.Uploaded && !s.Package.Overwrites:
+		return conflictf("the upstream has %s already, with other bytes (SHA-256 %x): give the new one a new name, or delete the other there", s.Package.Path, s.upstream)
+	}
+	s.know(there)
+	return nil
+}
+
+// nameless reports whether the upstream lists a file of which its index says no SHA-256.
+func nameless(there []backend.Package) bool {
+	return len(there) == 1 && there[0].Removed.IsZero() && there[0].Uploaded == backend.Digest{}
+}
+
+// ours reports whether what is there was uploaded here, so that the upstream has the same.
+func ours(there []backend.Package) bool {
+	if len(there) == 0 || !there[0].Removed.IsZero() {
+		return false
+	}
+	_, _, foreign, err := ForeignOf(there[0])
+	return err == nil && !foreign
+}
+
+// know puts what the upstream was found to have in place of what its index does not say.
+func (s *staged) know(there []backend.Package) {
+	if nameless(there) {
+		there[0].Uploaded = s.upstream
+	}
+}
+
+// deleteUpstream removes the first of the packages at the paths from the upstream, if it was uploaded here.
+func (r *Repository) deleteUpstream(ctx context.Context, paths []string) error {
+	for _, path := range paths {
+		there, err := r.State.Find(ctx, []string{path}, nil)
+		if err != nil {
+			return err
+		}
+		if len(there) == 0 || !there[0].Removed.IsZero() {
+			continue
+		}
+		if !ours(there) {
+			return errForeign(path)
+		}
+		return r.Upstream.Delete(ctx, path)
+	}
+	return nil // the commit says what is missing
+}
+
+func errForeign(path string) error {
+	return format.NotAllowedf("%s belongs to the upstream, whose index lists it: remove it there", path)
+}
+
+// uncover notes that an upload goes, which may have shadowed a file that the upstream lists.
+func (g *generation) uncover() error {
+	n, err := g.Uncovered(g.ctx)
+	if err != nil {
+		return fmt.Errorf("count removals: %w", err)
+	}
+	g.out.State[uncoveredKey] = strconv.AppendInt(nil, n+1, 10)
+	return nil
+}
