@@ -44,7 +44,10 @@ func (c *Content) ready(ctx context.Context, at int64) (n int64, err error) {
 			visible, failed = c.flight.visible(), c.flight.err
 			return c.flight.done || visible > at
 		})
-		if err = errors.Join(err, failed); err != nil {
+		if err == nil {
+			err = failed
+		}
+		if err != nil {
 			return 0, err
 		}
 	}

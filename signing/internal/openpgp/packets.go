@@ -84,15 +84,17 @@ func enarmor(kind string, body []byte) []byte {
 type raw = packet.OpaquePacket
 
 // split cuts data into packets, and stops at what no key needs.
-func split(data []byte) ([]*raw, error) {
+func split(data []byte) ([]*raw, error) { return splitUpTo(data, maxPackets) }
+
+func splitUpTo(data []byte, limit int) ([]*raw, error) {
 	var all []*raw
 	for r := bytes.NewReader(data); r.Len() > 0; {
 		p, err := packet.NewOpaqueReader(r).Next()
 		if err != nil {
 			return nil, fmt.Errorf("broken packet: %w", err)
 		}
-		if all = append(all, p); len(all) > maxPackets {
-			return nil, fmt.Errorf("more than %d packets", maxPackets)
+		if all = append(all, p); len(all) > limit {
+			return nil, fmt.Errorf("more than %d packets", limit)
 		}
 	}
 	return all, nil
