@@ -7,7 +7,7 @@ package upstream
 
 import (
 	"context"
-	"errors"
+
 	"fmt"
 	"io"
 	"io/fs"
@@ -46,9 +46,6 @@ type Client struct {
 	following *http.Client // reads
 	direct    *http.Client // writes, which no redirect may move
 }
-
-// ErrRefused says that the upstream does not take a write: it allows nobody to, or not us.
-var ErrRefused = errors.New("the upstream refuses")
 
 // NewClient returns a Client. It makes no request.
 func NewClient(o ClientOptions) *Client {
@@ -176,7 +173,7 @@ func validators(h http.Header) Validators {
 // eager is the size of an upload up to which it is sent before the upstream has said whether it wants it.
 const eager = 1 << 20
 
-// Put has the upstream store size bytes of r at a path. The error wraps [ErrRefused] beside backend.ErrUpstream if the
+// Put has the upstream store size bytes of r at a path. The error wraps backend.ErrRefused beside backend.ErrUpstream if the
 // upstream takes no uploads. Any other error leaves open whether the file is there. Nobody reads from r after it returns.
 func (c *Client) Put(ctx context.Context, path string, size int64, r io.Reader) error {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -221,7 +218,7 @@ func (c *Client) write(req *http.Request, path string) error {
 	case http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusNotImplemented:
 		return &fault{
 			text:  fmt.Sprintf("the upstream %s refuses %s of %s: it answers %d", c.Host(), req.Method, path, resp.StatusCode),
-			wraps: []error{ErrRefused, backend.ErrUpstream},
+			wraps: []error{backend.ErrRefused, backend.ErrUpstream},
 		}
 	}
 	return c.fault("answers %d to %s of %s", resp.StatusCode, req.Method, path)
