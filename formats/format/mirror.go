@@ -72,11 +72,20 @@ type Edition struct {
 	Order int64
 	// Until is the end of the index's validity, which ours does not exceed. Zero: it has none.
 	Until time.Time
-	// Open says that there are files which no index lists: whoever asks for one has the upstream asked for it.
+	// Open says that there are files which no index lists: whoever asks for one has the upstream asked for it. The format
+	// is a [Finder] then.
 	Open bool
 }
 
-// A Foreign is a file of an upstream. Its bytes pass as they are.
+// A Finder is a Mirror that has Open editions. It is optional.
+type Finder interface {
+	// Found returns what Describe would, for a file that no index lists and that was fetched. The error for a path at
+	// which no such file can be wraps fs.ErrNotExist.
+	Found(path string, sha256 []byte, size int64) (Foreign, error)
+}
+
+// A Foreign is a file of an upstream. Its bytes pass as they are. A signature of its own kind that stands beside it is what
+// Seal wishes for an [Op] of kind Get with its path alone: Seal then reads the file as Parse would, since nobody else has.
 type Foreign struct {
 	// Package is what the house knows of it. Only Path, Name, Version, Arch, Slot, Variant, Shard and Entries count.
 	Package
@@ -100,6 +109,8 @@ type Checker interface {
 
 // A Behind is the upstream that a repository stands in front of.
 type Behind struct {
+	// Scopes are those of the upstream that the shard shows, in their order, also one whose index lists nothing.
+	Scopes []string
 	// Until is the end of validity of the upstream's index of the shard; zero: it has none. An index says no later one.
 	Until time.Time
 	// PackageKeys are the armored OpenPGP keys that signed the upstream's packages themselves; nil: nobody knows them.

@@ -172,5 +172,7 @@ type File struct {
 	Time    time.Time // when it became visible
 	Index   bool      // it belongs to the index: its path may have other bytes in the next generation
 	Lasting bool
-	Close   func() error
+	// Wait returns when all bytes are here and are the right ones. Nil: they are.
+	Wait  func(context.Context) error
+	Close func() error
 }

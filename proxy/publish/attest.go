@@ -61,7 +61,7 @@ func (r *Repository) Attest(ctx context.Context, path string) error {
 
 // sealBeside grants those wishes of the format that leave the file as it is.
 func (r *Repository) sealBeside(b format.Blob, m signing.Message, s *staged) error {
-	sealing, err := r.Format.Seal(format.Op{}, b, r.keys)
+	sealing, err := r.Format.Seal(format.Op{Kind: format.Get, Paths: []string{s.Package.Path}}, b, r.keys)
 	if err != nil || sealing.Splice != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ func (g *generation) follow(f *Following) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	known := err == nil
 	index, err := g.shardIndex(f.Shard)
 	if err != nil {
 		return err
@@ -55,7 +56,7 @@ func (g *generation) follow(f *Following) error {
 	}
 	g.out.State[followedKeys+f.Scope] = data
 	g.dirty = true
-	if len(f.Add)+len(f.Remove) > 0 || before.Serial == 0 || !before.Until.Equal(f.Until) || len(index.Files) == 0 {
+	if len(f.Add)+len(f.Remove) > 0 || !known || !before.Until.Equal(f.Until) {
 		g.touch(f.Shard)
 	}
 	return nil

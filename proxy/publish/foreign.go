@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
+	"slices"
 	"strings"
 
 	"hallmark/formats/format"
@@ -124,42 +126,46 @@ func (rec *record) memberships() []membership {
 	return []membership{{Shard: rec.Shard, Groups: rec.Groups}}
 }
 
-// behind returns what a format is told of the upstream when it renders a shard; nil: there is none.
-func (g *generation) behind(shard string) (*format.Behind, error) {
-	b, err := g.Repository.behind(g.ctx, shard)
-	if b == nil || err != nil {
-		return b, err
-	}
-	// What this generation changes counts.
-	for key, value := range g.out.State {
-		if !strings.HasPrefix(key, followedKeys) {
-			continue
-		}
-		var f Followed
-		if err := json.Unmarshal(value, &f); err != nil {
-			return nil, err
-		}
-		if f.Shard == shard {
-			b.Until = f.Until // a shard with an end of validity has one scope
-		}
-	}
-	return b, nil
-}
-
-func (r *Repository) behind(ctx context.Context, shard string) (*format.Behind, error) {
+// behind returns what a format is told of the upstream when it renders a shard; nil: there is none. Changes are of the
+// state, by a generation that is being made.
+func (r *Repository) behind(ctx context.Context, shard string, changes map[string][]byte) (*format.Behind, error) {
 	if r.Behind == nil {
 		return nil, nil
 	}
-	b := *r.Behind
+	scopes := map[string]Followed{}
+	read := func(key string, value []byte) error {
+		scope, ok := strings.CutPrefix(key, followedKeys)
+		if !ok {
+			return nil
+		}
+		var f Followed
+		if err := json.Unmarshal(value, &f); err != nil {
+			return fmt.Errorf("what is known of the upstream's %q: %w", scope, err)
+		}
+		scopes[scope] = f
+		return nil
+	}
 	for kv, err := range r.State.Scan(ctx, followedKeys) {
+		if err == nil {
+			err = read(kv.Key, kv.Value)
+		}
 		if err != nil {
 			return nil, err
 		}
-		var f Followed
-		if err := json.Unmarshal(kv.Value, &f); err != nil {
+	}
+	for key, value := range changes {
+		if err := read(key, value); err != nil {
 			return nil, err
 		}
-		if f.Shard == shard && !f.Until.IsZero() && (b.Until.IsZero() || f.Until.Before(b.Until)) {
+	}
+	b := *r.Behind
+	for _, scope := range slices.Sorted(maps.Keys(scopes)) {
+		f := scopes[scope]
+		if f.Shard != shard {
+			continue
+		}
+		b.Scopes = append(b.Scopes, scope)
+		if !f.Until.IsZero() && (b.Until.IsZero() || f.Until.Before(b.Until)) {
 			b.Until = f.Until
 		}
 	}

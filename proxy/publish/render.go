@@ -85,7 +85,7 @@ func (g *generation) render(shard string) error {
 		return err
 	}
 	site := format.Site{Repository: g.Name, Keys: g.keys, Date: g.date}
-	if site.Behind, err = g.behind(shard); err != nil {
+	if site.Behind, err = g.Repository.behind(g.ctx, shard, g.out.State); err != nil {
 		return err
 	}
 	if err := g.Format.Index(site, v, v.emit); err != nil {

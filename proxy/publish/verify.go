@@ -301,7 +301,7 @@ func (r *Repository) verifyRendering(ctx context.Context, shard string, index sh
 		return err
 	}
 	site := format.Site{Repository: r.Name, Keys: r.keys, Date: index.Date}
-	if site.Behind, err = r.behind(ctx, shard); err != nil {
+	if site.Behind, err = r.behind(ctx, shard, nil); err != nil {
 		return err
 	}
 	if err := r.Format.Index(site, rendering, func(format.File) error { return nil }); err != nil {
