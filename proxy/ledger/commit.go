@@ -10,9 +10,6 @@ import (
 	"time"
 
 	"hallmark/proxy/backend"
-
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
 const (
@@ -90,8 +87,11 @@ func (l *Ledger) Commit(ctx context.Context, repository string, c backend.Commit
 	if lost {
 		return backend.ErrLost
 	}
+	if err != nil && l.full(err) {
+		err = fmt.Errorf("%w: %w", backend.ErrFull, err)
+	}
 	if err != nil {
-		return l.fail("commit a generation of "+repository, full(err))
+		return l.fail("commit a generation of "+repository, err)
 	}
 	return nil
 }
@@ -183,19 +183,6 @@ func flag(b bool) int {
 		return 1
 	}
 	return 0
-}
-
-func isFull(err error) bool {
-	var fault *sqlite.Error
-	return errors.As(err, &fault) && fault.Code()&0xff == sqlite3.SQLITE_FULL
-}
-
-// full makes errors of a full disk wrap backend.ErrFull.
-func full(err error) error {
-	if isFull(err) {
-		return fmt.Errorf("%w: %w", backend.ErrFull, err)
-	}
-	return err
 }
 
 // forever is the until of a file that is there.

@@ -1,5 +1,6 @@
-// Package ledger keeps the log of every signature that was made, in an SQLite database. A signature is recorded here
-// before anybody can see it, so that a signature which the ledger does not have was not made by this server.
+// Package ledger keeps the log of every signature that was made, and all of a package repository that changes, in an
+// SQLite database, or in one of PostgreSQL that several processes share. A signature is recorded here before anybody can
+// see it, so that a signature which the ledger does not have was not made by this server.
 //
 // It is the only package that imports database/sql.
 package ledger
@@ -9,14 +10,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
-	"strconv"
 	"sync"
-	"time"
-
-	"modernc.org/sqlite"
 )
 
 // ErrClosed is wrapped by the errors of everything that is asked of a ledger after Close.
@@ -25,18 +19,13 @@ var ErrClosed = errors.New("the ledger is closed")
 // readers is how many reads run at once; more wait. Reads take microseconds, so this bounds memory rather than speed.
 const readers = 4
 
-// busyTimeout is how long SQLite waits for another process, such as a backup, to let go of the database.
-const busyTimeout = 5 * time.Second
-
 // A Ledger is an open database. All methods may be called concurrently. What a method wrote is durable once it returns
-// nil, and every read that begins afterwards sees it.
+// nil, and every read that begins afterwards sees it, in other processes too.
 //
 // A crash, of the program or of the machine, loses no more than calls that have not returned; of each of these, either
 // everything is there afterwards or nothing.
 type Ledger struct {
-	path  string
-	write *sql.DB // one connection, used by the writer alone
-	read  *sql.DB // connections that cannot write
+	*database
 
 	last, insert, void, note *sql.Stmt            // on write
 	commits                  map[string]*sql.Stmt // on write, by their text
@@ -50,84 +39,55 @@ type Ledger struct {
 	close   func() error
 }
 
-// Open opens the database at path, and makes it if there is none; the folder must exist. The file is readable and
+// Open opens the SQLite database at path, and makes it if there is none; the folder must exist. The file is readable and
 // writable by its owner alone, and so are the files -wal and -shm that SQLite keeps beside it. The schema is brought up
 // to date. A database whose schema is newer than this program fails to open and stays as it is.
 //
 // The ledger expects to be the only program that writes the database. Others may read it.
 func Open(ctx context.Context, path string) (*Ledger, error) {
-	l, err := open(ctx, path)
+	d, err := openSQLite(path)
 	if err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", path, err)
+	}
+	return start(ctx, d)
+}
+
+// OpenPostgres opens a PostgreSQL database by its address, postgres://user@host:port/name?setting=value, which must be
+// there, in UTF-8. What the address leaves out comes from PGPASSWORD and the other variables of PostgreSQL's own
+// clients, and from a .pgpass file. The schema is kept up to date as by [Open]; several programs may open it at once.
+// No error holds the password.
+func OpenPostgres(ctx context.Context, address string) (*Ledger, error) {
+	d, err := openPostgres(address)
+	if err != nil {
+		return nil, fmt.Errorf("ledger %s: %w", withoutPassword(address), err)
+	}
+	return start(ctx, d)
+}
+
+func start(ctx context.Context, d *database) (*Ledger, error) {
+	l := &Ledger{database: d, queue: make(chan *change), closing: make(chan struct{}), stopped: make(chan struct{})}
+	l.close = sync.OnceValue(l.shut)
+	err := d.migrate(ctx)
+	if err == nil {
+		if err = l.prepare(ctx); err != nil {
+			err = fmt.Errorf("prepare statements: %w", err)
+		}
+	}
+	if err != nil {
+		d.close()
+		return nil, fmt.Errorf("ledger %s: %w", d.name, err)
 	}
 	go l.run()
 	return l, nil
 }
 
-func open(ctx context.Context, path string) (_ *Ledger, err error) {
-	path, err = filepath.Abs(path)
-	if err != nil {
-		return nil, err
-	}
-	if err := ownFile(path); err != nil {
-		return nil, err
-	}
-	l := &Ledger{
-		path:    path,
-		queue:   make(chan *change),
-		closing: make(chan struct{}),
-		stopped: make(chan struct{}),
-	}
-	l.close = sync.OnceValue(l.shut)
-	defer func() {
-		if err != nil {
-			l.closeDatabases()
-		}
-	}()
+// Shared reports whether other processes may write the database at the same time.
+func (l *Ledger) Shared() bool { return l.shared }
 
-	// FULL syncs the write-ahead log at every commit; with NORMAL a power cut could take back what was acknowledged.
-	if l.write, err = connect(path, 1, url.Values{
-		"_txlock": {"immediate"}, "_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_foreign_keys": {"on"},
-		// Pages that one commit after the other writes, such as the end of an index, are copied into the database once.
-		"_pragma": {"wal_autocheckpoint(4000)"},
-	}); err != nil {
-		return nil, err
-	}
-	if err := migrate(ctx, l.write); err != nil {
-		return nil, err
-	}
-	if l.read, err = connect(path, readers, url.Values{"mode": {"ro"}, "_query_only": {"on"}}); err != nil {
-		return nil, err
-	}
-	if err := l.prepare(ctx); err != nil {
-		return nil, fmt.Errorf("prepare statements: %w", err)
-	}
-	return l, nil
-}
-
-// ownFile makes sure that the file is there and is its owner's alone. SQLite gives its other files the same mode.
-func ownFile(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.Chmod(0o600)
-}
-
-// connect returns a pool of at most n connections to the database, which all stay open.
-func connect(path string, n int, params url.Values) (*sql.DB, error) {
-	params.Set("_busy_timeout", strconv.FormatInt(busyTimeout.Milliseconds(), 10))
-	params.Set("_defensive", "1")
-	dsn := url.URL{Scheme: "file", Path: path, RawQuery: params.Encode()}
-	connector, err := sqlite.NewConnector(dsn.String())
-	if err != nil {
-		return nil, err
-	}
-	db := sql.OpenDB(connector)
-	db.SetMaxOpenConns(n)
-	db.SetMaxIdleConns(n)
-	return db, nil
+// Ready returns nil if the database answers.
+func (l *Ledger) Ready(ctx context.Context) error {
+	_, err := l.Head(ctx, "")
+	return err
 }
 
 func (l *Ledger) prepare(ctx context.Context) error {
@@ -178,25 +138,13 @@ func (l *Ledger) Close() error {
 func (l *Ledger) shut() error {
 	close(l.closing)
 	<-l.stopped
-	if err := l.closeDatabases(); err != nil {
-		return fmt.Errorf("close ledger %s: %w", l.path, err)
+	if err := l.database.close(); err != nil {
+		return fmt.Errorf("close ledger %s: %w", l.name, err)
 	}
 	return nil
 }
 
-// closeDatabases closes the readers first: the last connection to go folds the write-ahead log into the database, which
-// a reader could not.
-func (l *Ledger) closeDatabases() error {
-	var errs []error
-	for _, db := range []*sql.DB{l.read, l.write} {
-		if db != nil {
-			errs = append(errs, db.Close()) // with its statements
-		}
-	}
-	return errors.Join(errs...)
-}
-
 // fail names the ledger, and what was asked of it, in an error of the database.
 func (l *Ledger) fail(what string, err error) error {
-	return fmt.Errorf("%s in ledger %s: %w", what, l.path, err)
+	return fmt.Errorf("%s in ledger %s: %w", what, l.name, err)
 }

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	"hallmark/proxy/backend"
 	"hallmark/proxy/ledger"
+	"hallmark/proxy/ledger/ledgertest"
 	"hallmark/proxy/listing"
 )
 
@@ -52,7 +52,7 @@ func at(t *testing.T, l *ledger.Ledger, path string, generation int64) string {
 }
 
 func TestGenerationsAreKeptApart(t *testing.T) {
-	l := open(t, filepath.Join(t.TempDir(), "ledger.db"))
+	l := ledgertest.Open(t)
 	if head, err := l.Head(t.Context(), "debian"); err != nil || head.Generation != 0 {
 		t.Fatalf("the head of nothing = %+v, %v", head, err)
 	}
@@ -83,7 +83,7 @@ func TestGenerationsAreKeptApart(t *testing.T) {
 }
 
 func TestALostCommitChangesNothing(t *testing.T) {
-	l := open(t, filepath.Join(t.TempDir(), "ledger.db"))
+	l := ledgertest.Open(t)
 	commit(t, l, backend.Commit{Base: 0, Files: []backend.Put{small("Release", "one")}})
 	for _, base := range []int64{0, 2, 7} {
 		err := l.Commit(t.Context(), "debian", backend.Commit{
@@ -106,7 +106,7 @@ func TestALostCommitChangesNothing(t *testing.T) {
 }
 
 func TestRemovedPackagesAreFoundUntilTheyArePruned(t *testing.T) {
-	l := open(t, filepath.Join(t.TempDir(), "ledger.db"))
+	l := ledgertest.Open(t)
 	p := backend.Package{
 		Path: "a/one", Name: "one", Version: "1", Arch: "any", Slot: "a/one", Shard: "a", Uploaded: sha256.Sum256([]byte("u")),
 		Digest: sha256.Sum256([]byte("d")), Size: 7, By: "ci", Time: start, Record: []byte("{}"),
@@ -131,7 +131,7 @@ func TestRemovedPackagesAreFoundUntilTheyArePruned(t *testing.T) {
 }
 
 func TestPruneKeepsWhatReadersMayStillAskFor(t *testing.T) {
-	l := open(t, filepath.Join(t.TempDir(), "ledger.db"))
+	l := ledgertest.Open(t)
 	commit(t, l, backend.Commit{Base: 0, Files: []backend.Put{small("Release", "one")}})
 	commit(t, l, backend.Commit{Base: 1, Files: []backend.Put{small("Release", "two")}})
 	commit(t, l, backend.Commit{Base: 2, Files: []backend.Put{small("Release", "three")}})
@@ -147,7 +147,7 @@ func TestPruneKeepsWhatReadersMayStillAskFor(t *testing.T) {
 }
 
 func TestObjectsStayWhileTheyAreNamed(t *testing.T) {
-	l := open(t, filepath.Join(t.TempDir(), "ledger.db"))
+	l := ledgertest.Open(t)
 	named, litter := []byte("named"), []byte("litter")
 	part := listing.Object(named)
 	put := backend.Put{Path: "Packages", Index: true, Content: backend.Content{Parts: listing.Parts{part}, Size: part.Size, Tag: part.Digest}}
@@ -180,7 +180,7 @@ func TestObjectsStayWhileTheyAreNamed(t *testing.T) {
 }
 
 func TestStateIsScannedInItsOrder(t *testing.T) {
-	l := open(t, filepath.Join(t.TempDir(), "ledger.db"))
+	l := ledgertest.Open(t)
 	commit(t, l, backend.Commit{Base: 0, State: map[string][]byte{"b": {1}, "ab": {2}, "a\nz": {3}, "a": {4}, "c": {}}})
 	commit(t, l, backend.Commit{Base: 1, State: map[string][]byte{"b": nil}})
 	for prefix, want := range map[string][]string{"a": {"a", "a\nz", "ab"}, "": {"a", "a\nz", "ab", "c"}, "b": nil, "a\n": {"a\nz"}} {
@@ -198,7 +198,7 @@ func TestStateIsScannedInItsOrder(t *testing.T) {
 }
 
 func TestASignatureIsInTheLogWithItsGeneration(t *testing.T) {
-	l := open(t, filepath.Join(t.TempDir(), "ledger.db"))
+	l := ledgertest.Open(t)
 	s := backend.Signature{Name: "pool/one", Scheme: "openpgp-armored", Key: fmt.Sprintf("sha256:%x", sha256.Sum256([]byte("k"))), By: "ci", Request: "r", Time: start}
 	commit(t, l, backend.Commit{Base: 0, Signatures: []backend.Signature{s, s}})
 	rows, err := l.SignaturesAt(t.Context(), "debian", "pool/one", 10)

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,10 +12,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"hallmark/proxy/ledger"
+	"hallmark/proxy/ledger/ledgertest"
 )
 
 func TestSignaturesReturnsWhatWasAppended(t *testing.T) {
-	l := open(t, filepath.Join(t.TempDir(), "ledger.db"))
+	l := ledgertest.Open(t)
 	first, second := row("a"), row("a")
 	first.Time = time.Date(2026, 1, 2, 3, 4, 5, 6789, time.FixedZone("", 3600))
 	second.Time = first.Time.Add(-time.Hour) // clocks go back; the order is that of the log
@@ -37,7 +37,7 @@ func TestSignaturesReturnsWhatWasAppended(t *testing.T) {
 }
 
 func TestSignaturesOfWhatWasNeverSignedAreNone(t *testing.T) {
-	l := open(t, filepath.Join(t.TempDir(), "ledger.db"))
+	l := ledgertest.Open(t)
 	record(t, l, row("a"))
 	for _, tt := range []struct{ name, repository, image, digest string }{
 		{"another repository", "others", "app", digestOf("a")},
@@ -57,7 +57,7 @@ func TestSignaturesOfWhatWasNeverSignedAreNone(t *testing.T) {
 }
 
 func TestLeafIsCanonicalJSONOfWhatCannotChange(t *testing.T) {
-	l := open(t, filepath.Join(t.TempDir(), "ledger.db"))
+	l := ledgertest.Open(t)
 	s := row("a")
 	s.Time = time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600))
 	s.By = `jo "<&>" é😀\` + "\u007e"
@@ -76,7 +76,7 @@ func TestLeafIsCanonicalJSONOfWhatCannotChange(t *testing.T) {
 }
 
 func TestAppendRefusesRowsThatCannotBeRecorded(t *testing.T) {
-	l := open(t, filepath.Join(t.TempDir(), "ledger.db"))
+	l := ledgertest.Open(t)
 	for _, tt := range []struct {
 		name   string
 		change func(*ledger.Signature)
@@ -114,14 +114,14 @@ func TestAppendRefusesRowsThatCannotBeRecorded(t *testing.T) {
 }
 
 func TestAppendOfNothingIsNothing(t *testing.T) {
-	l := open(t, filepath.Join(t.TempDir(), "ledger.db"))
+	l := ledgertest.Open(t)
 	if ids, err := l.Append(t.Context()); err != nil || len(ids) != 0 {
 		t.Errorf("Append() = %v, %v", ids, err)
 	}
 }
 
 func TestVoidSignaturesDoNotCount(t *testing.T) {
-	l := open(t, filepath.Join(t.TempDir(), "ledger.db"))
+	l := ledgertest.Open(t)
 	ids := record(t, l, row("a"), row("a"))
 	expect := func(signed bool, made, void int64) {
 		t.Helper()
@@ -149,7 +149,7 @@ func TestVoidSignaturesDoNotCount(t *testing.T) {
 }
 
 func TestVoidOfAnUnknownSignatureChangesNothing(t *testing.T) {
-	l := open(t, filepath.Join(t.TempDir(), "ledger.db"))
+	l := ledgertest.Open(t)
 	ids := record(t, l, row("a"))
 	if err := l.Void(t.Context(), ids[0], 4711); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "4711") {
 		t.Errorf("Void = %v, want fs.ErrNotExist that names 4711", err)
@@ -160,7 +160,7 @@ func TestVoidOfAnUnknownSignatureChangesNothing(t *testing.T) {
 }
 
 func TestReferrersAreNotedUnderTheirName(t *testing.T) {
-	l := open(t, filepath.Join(t.TempDir(), "ledger.db"))
+	l := ledgertest.Open(t)
 	for range 2 { // it may be repeated
 		if err := l.NoteReferrer(t.Context(), "images", "app", digestOf("a")); err != nil {
 			t.Fatal(err)

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -23,7 +24,7 @@ const (
 // Callers that come at the same time share one transaction and one sync of the disk, but not their failures. A row that
 // is incomplete or holds control characters fails its own caller alone. If ctx ends before the rows are taken, nothing
 // is written; after that, Append waits for the outcome, so that its answer is always certain. That takes milliseconds,
-// and at most seconds where another program has locked the database.
+// and longer only where another program has locked the database: seconds with SQLite, a minute with PostgreSQL.
 func (l *Ledger) Append(ctx context.Context, rows ...Signature) ([]int64, error) {
 	if len(rows) == 0 {
 		return nil, nil
@@ -143,7 +144,7 @@ func (l *Ledger) do(ctx context.Context, apply func(context.Context, *sql.Tx) er
 	}
 }
 
-// run is the writer, the only one to change the database. While it commits, changes gather in front of the queue, and
+// run is the writer, the only one of this process to change the database. While it commits, changes gather in front of the queue, and
 // all that have gathered make the next transaction.
 func (l *Ledger) run() {
 	defer close(l.stopped)
@@ -175,10 +176,18 @@ func (l *Ledger) gather(first *change) []*change {
 	return batch
 }
 
+// maxTries is how often a batch is tried that the database has undone for no fault of its own.
+const maxTries = 10
+
 // commit writes a batch and tells its callers. A change that fails is taken out, and the others are tried again.
 func (l *Ledger) commit(batch []*change) {
-	for len(batch) > 0 {
+	for tries := 1; len(batch) > 0; {
 		failed, err := l.transact(batch)
+		var again *errUndone
+		if errors.As(err, &again) && tries < maxTries {
+			tries++
+			continue
+		}
 		if failed == nil {
 			for _, c := range batch {
 				c.done <- err
@@ -190,20 +199,50 @@ func (l *Ledger) commit(batch []*change) {
 	}
 }
 
+// errUndone is the error of a transaction of which nothing is there, and that may succeed if it is tried again.
+type errUndone struct{ error }
+
+func (u *errUndone) Unwrap() error { return u.error }
+
 // transact applies a batch in one transaction. On an error nothing of the batch is there, and the change that is to
-// blame is returned; none is, if the transaction could not begin or end. The callers' contexts have no part in it: one
-// that ends would take the others down.
+// blame is returned; none is, if the transaction could not begin or end. An error of the end that is not an errUndone leaves
+// open whether the batch is there. The callers' contexts have no part in it: one that ends would take the others down.
 func (l *Ledger) transact(batch []*change) (failed *change, err error) {
 	ctx := context.Background()
-	tx, err := l.write.BeginTx(ctx, nil)
-	if err != nil {
-		return nil, err
+	if l.patience > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, l.patience)
+		defer cancel()
 	}
-	defer tx.Rollback()
+	tx, err := l.write.BeginTx(ctx, nil)
+	if err == nil {
+		defer tx.Rollback()
+		if l.begin != "" {
+			_, err = tx.ExecContext(ctx, l.begin)
+		}
+	}
+	if err != nil {
+		return nil, l.maybeUndone(err)
+	}
 	for _, c := range batch {
 		if err := c.apply(ctx, tx); err != nil {
+			if l.undone(err) || l.lost(err) {
+				return nil, l.maybeUndone(err)
+			}
 			return c, err
 		}
 	}
-	return nil, tx.Commit()
+	if err := tx.Commit(); err != nil && l.undone(err) {
+		return nil, &errUndone{err}
+	} else {
+		return nil, err
+	}
+}
+
+// maybeUndone is for errors that came before the end of a transaction.
+func (l *Ledger) maybeUndone(err error) error {
+	if l.undone(err) || l.lost(err) {
+		return &errUndone{err}
+	}
+	return err
 }

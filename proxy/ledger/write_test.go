@@ -2,30 +2,27 @@ package ledger_test
 
 import (
 	"context"
-	"database/sql"
-	"encoding/binary"
 	"errors"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
 	"testing"
 
 	"hallmark/proxy/ledger"
+	"hallmark/proxy/ledger/ledgertest"
 )
 
 func TestConcurrentAppendsShareTransactions(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "ledger.db")
-	l := open(t, path)
-	before := commits(t, path)
+	place := ledgertest.New(t)
+	l := place.Open(t)
+	before := commits(t, place)
 	const callers = 100
-	release := lock(t, path)
+	release := lock(t, place)
 	ids := together(callers, release, func(i int) int64 {
 		return record(t, l, row(strconv.Itoa(i)))[0]
 	})
 
-	if n := commits(t, path) - before; n > callers/4 {
+	if n := commits(t, place) - before; n > callers/4 {
 		t.Errorf("%d transactions for %d callers, want far fewer", n, callers)
 	}
 	slices.Sort(ids)
@@ -37,12 +34,12 @@ func TestConcurrentAppendsShareTransactions(t *testing.T) {
 }
 
 func TestOneCallersFailureIsNotAnothers(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "ledger.db")
-	l := open(t, path)
+	place := ledgertest.New(t)
+	l := place.Open(t)
 	const callers = 40
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	release := lock(t, path)
+	release := lock(t, place)
 	errs := together(callers, release, func(i int) error {
 		var err error
 		switch i % 4 {
@@ -75,10 +72,10 @@ func TestOneCallersFailureIsNotAnothers(t *testing.T) {
 }
 
 func TestCallersThatWaitWhenTheLedgerClosesAreAnsweredTruly(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "ledger.db")
-	l := open(t, path)
+	place := ledgertest.New(t)
+	l := place.Open(t)
 	const callers = 20
-	release := lock(t, path)
+	release := lock(t, place)
 	recorded := together(callers, func() { go l.Close(); release() }, func(i int) bool {
 		_, err := l.Append(t.Context(), row("a"))
 		if err != nil && !errors.Is(err, ledger.ErrClosed) {
@@ -93,7 +90,7 @@ func TestCallersThatWaitWhenTheLedgerClosesAreAnsweredTruly(t *testing.T) {
 			want++
 		}
 	}
-	if got := len(signatures(t, open(t, path), "a")); got != want {
+	if got := len(signatures(t, place.Open(t), "a")); got != want {
 		t.Errorf("%d rows are there and %d were acknowledged", got, want)
 	}
 }
@@ -115,47 +112,10 @@ func together[T any](n int, start func(), call func(i int) T) []T {
 	return results
 }
 
-// lock holds the database as a writer, so that nothing is committed until release is called.
-func lock(t *testing.T, path string) (release func()) {
-	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+path+"?_txlock=immediate")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tx, err := db.BeginTx(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return func() {
-		if err := errors.Join(tx.Rollback(), db.Close()); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
-// commits counts the transactions in the write-ahead log: a frame that ends one holds the size of the database, others
-// hold 0. See https://www.sqlite.org/fileformat2.html#walformat.
-func commits(t *testing.T, path string) int {
-	t.Helper()
-	const header, frameHeader = 32, 24
-	wal, err := os.ReadFile(path + "-wal")
-	if err != nil {
-		t.Fatal(err)
-	}
-	page := int(binary.BigEndian.Uint32(wal[8:]))
-	n := 0
-	for at := header; at+frameHeader+page <= len(wal); at += frameHeader + page {
-		if binary.BigEndian.Uint32(wal[at+4:]) != 0 {
-			n++
-		}
-	}
-	return n
-}
-
 func BenchmarkAppend(b *testing.B) {
 	for _, callers := range []int{1, 8} {
 		b.Run(strconv.Itoa(callers)+" callers", func(b *testing.B) {
-			l := open(b, filepath.Join(b.TempDir(), "ledger.db"))
+			l := ledgertest.Open(b)
 			s := row("a")
 			var wg sync.WaitGroup
 			work := make(chan struct{})
@@ -178,7 +138,7 @@ func BenchmarkAppend(b *testing.B) {
 }
 
 func BenchmarkSigned(b *testing.B) {
-	l := open(b, filepath.Join(b.TempDir(), "ledger.db"))
+	l := ledgertest.Open(b)
 	rows := make([]ledger.Signature, 10000)
 	for i := range rows {
 		rows[i] = row(strconv.Itoa(i))

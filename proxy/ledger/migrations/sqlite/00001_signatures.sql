@@ -1,5 +1,3 @@
--- Written for SQLite, and kept to what PostgreSQL takes as well.
-
 -- +goose Up
 
 -- Every signature that was made, in the order in which they were recorded: the ids count from 1 without a gap.
