@@ -45,7 +45,7 @@ func openShelf(t *testing.T) *shelf {
 	}
 	facts, err := ledger.Open(ctx, filepath.Join(dir, "ledger.db"))
 	must(err)
-	blobs, err := blob.Open(ctx, "inmemory", nil)
+	blobs, err := blob.Open(ctx, "inmemory", nil, nil)
 	must(err)
 	spooled, err := spool.Open(filepath.Join(dir, "spool"))
 	must(err)

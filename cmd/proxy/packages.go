@@ -65,6 +65,7 @@ func (h *house) openPackages(name string, c config.Repository, ring *signing.Rin
 		repo, err := publish.Open(ctx, publish.Options{
 			Name: name, Format: f, Settings: string(settings), Ring: ring, State: kept, Tree: kept, Blobs: h.blobs,
 			Spool: h.spool, Log: h.log, Now: time.Now, Observe: h.metrics.Committed(name),
+			Turn: func(ctx context.Context) (done func()) { return h.ledger.Turn(ctx, "generations of "+name) },
 		})
 		if err != nil {
 			return nil, err
@@ -88,7 +89,8 @@ func (h *house) openStorage(ctx context.Context) (err error) {
 		return nil
 	}
 	driver, parameters := h.config.StorageDriver()
-	if h.blobs, err = blob.Open(ctx, driver, parameters); err != nil {
+	keep := func(ctx context.Context, d backend.Digest) error { return h.ledger.Keep(ctx, d, time.Now()) }
+	if h.blobs, err = blob.Open(ctx, driver, parameters, keep); err != nil {
 		return err
 	}
 	h.spool, err = spool.Open(h.data.file("spool"))
@@ -135,8 +137,13 @@ func (h *house) collectNowAndThen(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
+		done, free := h.ledger.Free(ctx, "garbage")
+		if !free {
+			continue // another replica is at it
+		}
 		if err := h.collectPackages(ctx, func(line string) { h.log.Debug(line) }); err != nil && ctx.Err() == nil {
 			h.log.Error("collecting garbage failed", "error", err)
 		}
+		done()
 	}
 }

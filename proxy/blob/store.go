@@ -16,7 +16,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"time"
 
@@ -40,18 +39,20 @@ const small = 1 << 20
 type Store struct {
 	driver driver.StorageDriver
 	root   string // of the filesystem driver, which is told to sync folders; otherwise empty
-
-	mu    sync.Mutex
-	again map[backend.Digest]time.Time // when blobs that were there already were put again
+	keep   Keep
 }
 
+// Keep is told of a blob that is there already and is put again. Once it returns nil, whoever removes what nobody names
+// leaves the blob alone for an hour, if it has not removed it before. Nil: nobody removes anything.
+type Keep func(ctx context.Context, d backend.Digest) error
+
 // Open opens the store on a driver with its parameters, as in the configuration.
-func Open(ctx context.Context, name string, parameters map[string]any) (*Store, error) {
+func Open(ctx context.Context, name string, parameters map[string]any, keep Keep) (*Store, error) {
 	d, err := factory.Create(ctx, name, parameters)
 	if err != nil {
 		return nil, fmt.Errorf("storage %s: %w", name, err)
 	}
-	s := &Store{driver: d, again: make(map[backend.Digest]time.Time)}
+	s := &Store{driver: d, keep: keep}
 	if name == "filesystem" {
 		s.root, _ = parameters["rootdirectory"].(string)
 		if err := s.makeFolders(); err != nil {
@@ -109,8 +110,8 @@ func (s *Store) Put(ctx context.Context, d backend.Digest, size int64, r io.Read
 }
 
 func (s *Store) put(ctx context.Context, d backend.Digest, size int64, r io.Reader) error {
-	if s.holds(ctx, d, size) {
-		return nil
+	if kept, err := s.kept(ctx, d, size); err != nil || kept {
+		return err
 	}
 	sum := sha256.New()
 	r = io.TeeReader(io.LimitReader(r, size+1), sum)
@@ -144,19 +145,21 @@ func (s *Store) put(ctx context.Context, d backend.Digest, size int64, r io.Read
 	return syncFolder(filepath.Dir(filepath.Join(s.root, path(d))))
 }
 
-// maxAgain bounds the memory for blobs that were put again. Beyond it, they are written once more.
-const maxAgain = 100_000
-
-// holds reports whether a blob is there, and keeps it from being deleted before the commit that will name it.
-func (s *Store) holds(ctx context.Context, d backend.Digest, size int64) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	info, err := s.driver.Stat(ctx, path(d))
-	if err != nil || info.Size() != size || len(s.again) >= maxAgain {
-		return false
+// kept reports whether a blob is there and stays until the commit that will name it.
+func (s *Store) kept(ctx context.Context, d backend.Digest, size int64) (bool, error) {
+	there := s.holds(ctx, d, size)
+	if !there || s.keep == nil {
+		return there, nil
 	}
-	s.again[d] = time.Now()
-	return true
+	if err := s.keep(ctx, d); err != nil {
+		return false, err
+	}
+	return s.holds(ctx, d, size), nil // it may have been removed before it was kept
+}
+
+func (s *Store) holds(ctx context.Context, d backend.Digest, size int64) bool {
+	info, err := s.driver.Stat(ctx, path(d))
+	return err == nil && info.Size() == size
 }
 
 func (s *Store) upload(ctx context.Context, path string, r io.Reader, check func(int64) error) error {
@@ -244,15 +247,15 @@ func (s *Store) Walk(ctx context.Context, visit func(d backend.Digest, size int6
 	return err
 }
 
-// Delete removes a blob, unless it was put after a time. It reports whether it did.
+// Delete removes a blob, unless it was put after a time. It reports whether it did. One process deletes at a time.
 func (s *Store) Delete(ctx context.Context, d backend.Digest, before time.Time) (bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if at, again := s.again[d]; again && !at.Before(before) {
-		return false, nil
+	info, err := s.driver.Stat(ctx, path(d))
+	if err == nil && !info.ModTime().Before(before) {
+		return false, nil // another has removed it, and it was put anew
 	}
-	delete(s.again, d)
-	err := s.driver.Delete(ctx, path(d))
+	if err == nil {
+		err = s.driver.Delete(ctx, path(d))
+	}
 	if errors.As(err, new(driver.PathNotFoundError)) {
 		return false, nil
 	}

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,7 +25,7 @@ func each(t *testing.T, test func(t *testing.T, s *blob.Store)) {
 		"inmemory":   {},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, err := blob.Open(t.Context(), name, parameters)
+			s, err := blob.Open(t.Context(), name, parameters, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,29 +93,62 @@ func TestWhatIsNotWhatItIsSaidToBeIsNotStored(t *testing.T) {
 	})
 }
 
-func TestABlobThatIsPutAgainIsNotDeleted(t *testing.T) {
+func TestABlobThatWasPutSinceIsNotDeleted(t *testing.T) {
 	each(t, func(t *testing.T, s *blob.Store) {
-		d, other := put(t, s, []byte("one")), put(t, s, []byte("two"))
-		put(t, s, []byte("one"))
-		later := time.Now().Add(-time.Minute)
-		if gone, err := s.Delete(t.Context(), d, later); gone || err != nil {
+		d := put(t, s, []byte("one"))
+		if gone, err := s.Delete(t.Context(), d, time.Now().Add(-time.Minute)); gone || err != nil {
 			t.Errorf("a blob that was put a moment ago is gone: %t, %v", gone, err)
 		}
-		if gone, err := s.Delete(t.Context(), other, later); !gone || err != nil {
-			t.Errorf("the other is gone: %t, %v", gone, err)
-		}
-		if gone, err := s.Delete(t.Context(), other, later); gone || err != nil {
-			t.Errorf("the other is gone again: %t, %v", gone, err)
-		}
-		if gone, err := s.Delete(t.Context(), d, time.Now().Add(time.Minute)); !gone || err != nil {
+		later := time.Now().Add(time.Minute)
+		if gone, err := s.Delete(t.Context(), d, later); !gone || err != nil {
 			t.Errorf("after its time it is gone: %t, %v", gone, err)
+		}
+		if gone, err := s.Delete(t.Context(), d, later); gone || err != nil {
+			t.Errorf("it is gone again: %t, %v", gone, err)
 		}
 	})
 }
 
+func TestABlobThatIsPutAgainIsKept(t *testing.T) {
+	var s *blob.Store
+	var kept []backend.Digest
+	var meanwhile error
+	s, err := blob.Open(t.Context(), "filesystem", map[string]any{"rootdirectory": t.TempDir()}, func(ctx context.Context, d backend.Digest) error {
+		kept = append(kept, d)
+		if len(kept) == 2 { // a collector is a moment faster
+			if gone, err := s.Delete(ctx, d, time.Now().Add(time.Minute)); !gone || err != nil {
+				t.Errorf("deleted: %t, %v", gone, err)
+			}
+		}
+		return meanwhile
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := put(t, s, []byte("one"))
+	if len(kept) != 0 {
+		t.Errorf("a new blob is kept: %x", kept)
+	}
+	for range 2 {
+		put(t, s, []byte("one"))
+		b, err := s.Open(t.Context(), d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Close()
+	}
+	if !slices.Equal(kept, []backend.Digest{d, d}) {
+		t.Errorf("kept is %x, want %x twice", kept, d)
+	}
+	meanwhile = errors.New("the database is away")
+	if err := s.Put(t.Context(), d, 3, strings.NewReader("one")); !errors.Is(err, meanwhile) {
+		t.Errorf("a blob that cannot be kept is put: %v", err)
+	}
+}
+
 func TestWalkFindsEveryBlobAndNothingElse(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "storage")
-	s, err := blob.Open(t.Context(), "filesystem", map[string]any{"rootdirectory": dir})
+	s, err := blob.Open(t.Context(), "filesystem", map[string]any{"rootdirectory": dir}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ type job struct {
 	put    *staged  // an upload
 	remove []string // a package at the first of these paths that has one
 	render []string // shards whose index is signed again
+	due    []string // shards whose index is signed again if that is due
 	expire bool     // uploads that have waited too long go
 	resign bool     // even those files of it that have not changed
 
@@ -127,56 +128,84 @@ const maxLost = 100
 // tryBatch commits jobs as one generation, again and again while others commit first. It returns those that were taken
 // into it, for the caller to finish, and those that must come later. Jobs that cannot be done were told so.
 func (r *Repository) tryBatch(batch []*job) (taken, later []*job, err error) {
-	taken = batch
+	var refused []refusal
 	defer func() {
 		// A format that panics fails the uploads of its batch, and not the program.
 		if p := recover(); p != nil {
 			r.forget()
 			r.Log.Error("a panic while a generation was made", "repository", r.Name, "panic", p, "stack", string(debug.Stack()))
 			err = fmt.Errorf("a panic while a generation was made: %v", p)
+			tell(refused)
 		}
 	}()
 	began := r.Now()
+	ctx := batch[0].ctx
+	defer r.Turn(ctx)()
 	for range maxLost {
+		taken, refused = batch, nil
 		r.mu.Lock()
-		now, err := r.load(batch[0].ctx)
+		now, err := r.load(ctx)
 		r.mu.Unlock()
 		if err != nil {
-			return batch, later, err
+			return batch, nil, err
 		}
-		g := r.begin(batch[0].ctx, now)
-		taken = nil
-		for _, j := range batch {
-			switch err := g.apply(j); {
-			case err == nil:
-				taken = append(taken, j)
-			case g.broken:
-				return batch, later, err
-			case err == errAlone && len(batch) > 1:
-				later = append(later, j)
-			default:
-				j.done <- err
+		g := r.begin(ctx, now)
+		taken, later, refused, err = g.applyAll(batch)
+		if err == nil && g.dirty && len(taken) > 0 {
+			err = g.commit()
+		}
+		if !g.ended && (err != nil || len(refused) > 0) {
+			// What was read may be of two generations, and then an error of that is none.
+			moved, headErr := r.moved(ctx, now.Generation)
+			if moved {
+				err = backend.ErrLost
+			} else if err == nil {
+				err = headErr
 			}
 		}
-		batch = taken
-		if len(taken) == 0 || !g.dirty {
-			return taken, later, nil
-		}
-		err = g.commit()
-		switch {
-		case errors.Is(err, backend.ErrLost):
+		if errors.Is(err, backend.ErrLost) {
 			r.forget()
 			continue
-		case err != nil:
+		}
+		tell(refused)
+		if err != nil {
 			r.forget() // it is open what is there now
-			return taken, later, err
+		} else if g.ended && r.Observe != nil {
+			r.Observe(len(taken), r.Now().Sub(began))
 		}
-		if r.Observe != nil {
-			r.Observe(len(batch), r.Now().Sub(began))
-		}
-		return taken, later, nil
+		return taken, later, err
 	}
-	return taken, later, fmt.Errorf("%w: %d times in a row", backend.ErrLost, maxLost)
+	return batch, nil, fmt.Errorf("%w: %d times in a row", backend.ErrLost, maxLost)
+}
+
+// A refusal is a job that cannot be done, and why.
+type refusal struct {
+	job *job
+	err error
+}
+
+func tell(refused []refusal) {
+	for _, no := range refused {
+		no.job.done <- no.err
+	}
+}
+
+// applyAll adds jobs to the generation. It returns those that it has taken, those that need another generation, and those
+// that cannot be done. With an error, nothing of the generation can be used.
+func (g *generation) applyAll(batch []*job) (taken, later []*job, refused []refusal, err error) {
+	for _, j := range batch {
+		switch err := g.apply(j); {
+		case err == nil:
+			taken = append(taken, j)
+		case g.broken:
+			return batch, nil, nil, err
+		case err == errAlone && len(batch) > 1:
+			later = append(later, j)
+		default:
+			refused = append(refused, refusal{j, err})
+		}
+	}
+	return taken, later, refused, nil
 }
 
 func (r *Repository) forget() {
@@ -199,6 +228,7 @@ type generation struct {
 	alone  bool // it takes no other job
 	resign bool // also what has not changed
 	broken bool // the listings are half changed: nothing of this can be used
+	ended  bool // the backend was asked to commit it
 
 	views   []string           // listings that were brought up to date
 	puts    map[string]*staged // packages that this generation adds, by path
@@ -207,6 +237,9 @@ type generation struct {
 
 func (r *Repository) begin(ctx context.Context, base *current) *generation {
 	now := r.Now()
+	if now.Before(base.Time) {
+		now = base.Time // of a replica whose clock is ahead of ours
+	}
 	date := now.UTC().Truncate(time.Second)
 	if date.Before(base.Date) {
 		date = base.Date
@@ -242,6 +275,8 @@ func (g *generation) apply(j *job) error {
 			g.touch(shard)
 		}
 		g.resign = g.resign || j.resign
+	case j.due != nil:
+		return g.resignDue(j.due)
 	case j.rebuild != nil:
 		return g.rebuild(j)
 	case j.expire:
@@ -270,6 +305,7 @@ func (g *generation) commit() error {
 	}
 	maps.Copy(g.out.State, writes.State)
 	maps.Copy(g.out.Objects, writes.Objects)
+	g.ended = true
 	if err := g.State.Commit(g.ctx, g.out); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"hallmark/proxy/backend/hosted"
 	"hallmark/proxy/blob"
 	"hallmark/proxy/ledger"
+	"hallmark/proxy/ledger/ledgertest"
 	"hallmark/proxy/publish"
 	"hallmark/proxy/spool"
 	"hallmark/signing"
@@ -28,6 +29,7 @@ import (
 type house struct {
 	t      testing.TB
 	dir    string
+	place  ledgertest.Place
 	format format.Format
 	ring   *signing.Ring
 	now    time.Time
@@ -39,7 +41,7 @@ type house struct {
 }
 
 func newHouse(t testing.TB, f format.Format) *house {
-	h := &house{t: t, dir: t.TempDir(), format: f, ring: signingtest.Packages(t, "shelf"), now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), faults: &faults{}}
+	h := &house{t: t, dir: t.TempDir(), place: ledgertest.New(t), format: f, ring: signingtest.Packages(t, "shelf"), now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), faults: &faults{}}
 	h.open()
 	t.Cleanup(h.close)
 	return h
@@ -57,10 +59,12 @@ func (h *house) open() {
 	h.t.Helper()
 	ctx := context.Background()
 	var err error
-	if h.ledger, err = ledger.Open(ctx, filepath.Join(h.dir, "ledger.db")); err != nil {
+	if h.ledger, err = h.place.TryOpen(ctx); err != nil {
 		h.t.Fatal(err)
 	}
-	blobs, err := blob.Open(ctx, "filesystem", map[string]any{"rootdirectory": filepath.Join(h.dir, "storage")})
+	blobs, err := blob.Open(ctx, "filesystem", map[string]any{"rootdirectory": filepath.Join(h.dir, "storage")}, func(ctx context.Context, b backend.Digest) error {
+		return h.ledger.Keep(ctx, b, time.Now())
+	})
 	if err != nil {
 		h.t.Fatal(err)
 	}

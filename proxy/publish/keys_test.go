@@ -6,6 +6,7 @@ import (
 
 	"hallmark/formats/format"
 	"hallmark/formats/raw"
+	"hallmark/proxy/ledger/ledgertest"
 	"hallmark/proxy/publish"
 	"hallmark/signing/scheme"
 	"hallmark/signing/signingtest"
@@ -47,7 +48,7 @@ func TestARingThatClientsCannotUseIsRefused(t *testing.T) {
 
 // A file has a bundle by each of several keys, and the newest key's under the usual name.
 func TestBundlesOfSeveralKeys(t *testing.T) {
-	h := &house{t: t, dir: t.TempDir(), format: rawFormat(t, raw.Defaults()), faults: &faults{}}
+	h := &house{t: t, dir: t.TempDir(), place: ledgertest.New(t), format: rawFormat(t, raw.Defaults()), faults: &faults{}}
 	older, newer := signingtest.Key(t, scheme.File, scheme.ECDSA, "p256"), signingtest.Key(t, scheme.File, scheme.ECDSA, "p384")
 	h.ring = signingtest.Ring(t, "shelf", signingtest.Key(t, scheme.Index, scheme.OpenPGP, "ed25519"),
 		signingtest.Key(t, scheme.File, scheme.OpenPGP, "ed25519"), older, newer)

@@ -111,19 +111,39 @@ func (r *Repository) resignDue(ctx context.Context) error {
 	}
 	var due []string
 	for _, shard := range shards {
-		index, err := readIndex(ctx, r.State, shard)
+		isDue, err := r.isDue(ctx, shard)
 		if err != nil {
 			return err
 		}
-		if !r.Now().Before(index.Date.Add(r.spec.Valid - r.spec.Resign)) {
+		if isDue {
 			due = append(due, shard)
 		}
 	}
 	if len(due) == 0 {
 		return nil
 	}
-	_, err = r.commit(ctx, &job{render: due, resign: true})
+	_, err = r.commit(ctx, &job{due: due})
 	return err
+}
+
+func (r *Repository) isDue(ctx context.Context, shard string) (bool, error) {
+	index, err := readIndex(ctx, r.State, shard)
+	return err == nil && !r.Now().Before(index.Date.Add(r.spec.Valid-r.spec.Resign)), err
+}
+
+// resignDue signs again what no other replica has signed again meanwhile.
+func (g *generation) resignDue(shards []string) error {
+	for _, shard := range shards {
+		due, err := g.isDue(g.ctx, shard)
+		if err != nil {
+			return err
+		}
+		if due {
+			g.touch(shard)
+			g.resign = true
+		}
+	}
+	return nil
 }
 
 // Reindex reads every package again, and makes and signs every index anew. It tells how far it is.

@@ -43,7 +43,7 @@ func (c *conflict) Unwrap() error { return ErrConflict }
 
 func conflictf(text string, args ...any) error { return &conflict{fmt.Sprintf(text, args...)} }
 
-// Options are what a Repository is made of. All are required but the last three.
+// Options are what a Repository is made of. All are required but the last four.
 type Options struct {
 	Name   string
 	Format format.Format
@@ -59,6 +59,9 @@ type Options struct {
 	// Upstream is the server that the repository stands in front of, and Behind what the format is told of it. Nil: none.
 	Upstream backend.Upstream
 	Behind   *format.Behind
+	// Turn waits until no other replica makes a generation, and makes others wait until done is called. It is a hint: a
+	// generation that another replica was faster with is made again.
+	Turn func(ctx context.Context) (done func())
 	// Observe is told of each commit: how many changes it has made visible, and how long that took.
 	Observe func(changes int, took time.Duration)
 }
@@ -106,6 +109,9 @@ func Open(ctx context.Context, o Options) (*Repository, error) {
 		return nil, err
 	}
 	r.keys = PublicKeys(r.ring)
+	if r.Turn == nil {
+		r.Turn = func(context.Context) func() { return func() {} }
+	}
 	r.hashes = slices.Concat(r.spec.Digests, r.ring.Hashes(scheme.File, scheme.Package))
 	r.close = sync.OnceFunc(func() { close(r.closing); <-r.stopped })
 	if _, err := r.load(ctx); err != nil {
@@ -258,17 +264,32 @@ func (r *Repository) places() places { return places{r.Blobs, r.State} }
 
 // load returns what is known of the newest generation, and reads it anew if somebody else has committed one.
 func (r *Repository) load(ctx context.Context) (*current, error) {
-	head, err := r.State.Head(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if r.current != nil && r.current.Generation == head.Generation {
+	for range maxLost {
+		head, err := r.State.Head(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if r.current != nil && r.current.Generation == head.Generation {
+			return r.current, nil
+		}
+		lists, err := listing.Load(ctx, r.State)
+		if moved, headErr := r.moved(ctx, head.Generation); moved || headErr != nil {
+			if headErr != nil {
+				return nil, headErr
+			}
+			continue // what was read may be of two generations
+		}
+		if err != nil {
+			return nil, fmt.Errorf("load the listings: %w", err)
+		}
+		r.current = &current{Head: head, lists: lists}
 		return r.current, nil
 	}
-	lists, err := listing.Load(ctx, r.State)
-	if err != nil {
-		return nil, fmt.Errorf("load the listings: %w", err)
-	}
-	r.current = &current{Head: head, lists: lists}
-	return r.current, nil
+	return nil, fmt.Errorf("load the listings: %w: %d times in a row", backend.ErrLost, maxLost)
+}
+
+// moved reports whether another generation is current by now.
+func (r *Repository) moved(ctx context.Context, from int64) (bool, error) {
+	head, err := r.State.Head(ctx)
+	return err == nil && head.Generation != from, err
 }

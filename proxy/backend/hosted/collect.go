@@ -18,12 +18,13 @@ const Grace = time.Hour
 type Sweeper interface {
 	// Walk calls visit for each blob, with the time at which it was put last, and stops at the first error.
 	Walk(ctx context.Context, visit func(d backend.Digest, size int64, put time.Time) error) error
-	// Delete removes a blob, unless it was put after a time.
+	// Delete removes a blob, unless it was put after a time. Nobody else deletes meanwhile.
 	Delete(ctx context.Context, d backend.Digest, before time.Time) (bool, error)
 }
 
 // Collect forgets old generations of the repositories, and removes the objects and blobs that nobody names any more.
-// Waiting are blobs of uploads that wait for their sets. Uploads and readers go on meanwhile.
+// Waiting are blobs of uploads that wait for their sets. Uploads and readers go on meanwhile, and other replicas may do
+// the same.
 func Collect(ctx context.Context, l *ledger.Ledger, blobs Sweeper, repositories []string, waiting iter.Seq2[backend.Digest, error], now time.Time, tell func(string)) error {
 	before := now.Add(-Grace)
 	for _, name := range repositories {
@@ -58,13 +59,21 @@ func Collect(ctx context.Context, l *ledger.Ledger, blobs Sweeper, repositories 
 			kept++
 			return nil
 		}
-		gone, err := blobs.Delete(ctx, d, before)
+		gone := false
+		err := l.Sweep(ctx, d, before, func(ctx context.Context) error {
+			deleted, err := blobs.Delete(ctx, d, before)
+			gone = gone || deleted
+			return err
+		})
 		if gone {
 			removed++
 			freed += size
 		}
 		return err
 	})
+	if err == nil {
+		err = l.PruneKept(ctx, before)
+	}
 	if err != nil {
 		return err
 	}

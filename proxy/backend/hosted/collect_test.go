@@ -23,6 +23,7 @@ import (
 	"hallmark/proxy/backend/hosted"
 	"hallmark/proxy/blob"
 	"hallmark/proxy/ledger"
+	"hallmark/proxy/ledger/ledgertest"
 	"hallmark/proxy/publish"
 	"hallmark/proxy/spool"
 	"hallmark/signing/signingtest"
@@ -52,9 +53,11 @@ func openDepot(t *testing.T, f format.Format) *depot {
 		}
 	}
 	var err error
-	d.ledger, err = ledger.Open(ctx, filepath.Join(d.dir, "ledger.db"))
+	d.ledger, err = ledgertest.New(t).TryOpen(ctx)
 	must(err)
-	d.blobs, err = blob.Open(ctx, "filesystem", map[string]any{"rootdirectory": filepath.Join(d.dir, "storage")})
+	d.blobs, err = blob.Open(ctx, "filesystem", map[string]any{"rootdirectory": filepath.Join(d.dir, "storage")}, func(ctx context.Context, b backend.Digest) error {
+		return d.ledger.Keep(ctx, b, d.clock())
+	})
 	must(err)
 	spooled, err := spool.Open(filepath.Join(d.dir, "spool"))
 	must(err)

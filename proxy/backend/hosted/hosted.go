@@ -54,7 +54,9 @@ func (r *Repository) Find(ctx context.Context, paths, slots []string) ([]backend
 
 // Commit implements [backend.State].
 func (r *Repository) Commit(ctx context.Context, c backend.Commit) error {
-	c.Unread = r.read.unread(time.Now())
+	if !r.ledger.Shared() { // otherwise others may have read what we have not
+		c.Unread = r.read.unread(time.Now())
+	}
 	err := r.ledger.Commit(ctx, r.name, c)
 	if err == nil {
 		r.read.over(c.Base, time.Now())

@@ -6,7 +6,8 @@ import (
 )
 
 // Under a storm of uploads there are a hundred generations a second. Most of them nobody has read when the next one
-// comes, and nobody will ask for what only they had. These need not be kept for an hour.
+// comes, and nobody will ask for what only they had. These need not be kept for an hour. Where several processes share the
+// database, no one of them knows what was read, and all generations are kept.
 
 // unreadAfter is for how long after a generation was superseded it may turn out that somebody has read it: a reader
 // notes it a moment after he has found the file.
