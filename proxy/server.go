@@ -170,6 +170,9 @@ func (s *Server) serveReady(t *transaction, req *http.Request) error {
 	}
 	ctx, cancel := context.WithTimeout(req.Context(), readyTimeout)
 	defer cancel()
+	if err := s.ledger.Ready(ctx); err != nil {
+		return s.serveText(t, http.StatusServiceUnavailable, "database: "+err.Error()+"\n")
+	}
 	names := s.repositoryNames()
 	faults := make([]error, len(names))
 	done := make(chan int)

@@ -167,6 +167,7 @@ func (cl *client) serveSelf(cmd *cobra.Command, data *dataFolder) (string, error
 	if err != nil {
 		return "", err
 	}
+	h.alone = true
 	listener, err := net.Listen("tcp", private.Listen)
 	if err != nil {
 		h.close()

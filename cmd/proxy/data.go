@@ -60,10 +60,14 @@ func (d *dataFolder) secret(name string) (string, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
+	text := newSecret()
+	return text, writeFile(path, []byte(text+"\n"))
+}
+
+func newSecret() string {
 	var b [32]byte
 	rand.Read(b[:])
-	text := hex.EncodeToString(b[:])
-	return text, writeFile(path, []byte(text+"\n"))
+	return hex.EncodeToString(b[:])
 }
 
 // writeFile replaces a file that only its owner may read.

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"hallmark/proxy"
@@ -23,8 +22,6 @@ import (
 	"hallmark/proxy/oci/upstream"
 	"hallmark/proxy/spool"
 	"hallmark/signing"
-	"hallmark/signing/keys"
-	"hallmark/signing/scheme"
 )
 
 // house is everything that a configuration describes, put together.
@@ -39,6 +36,7 @@ type house struct {
 	repositories []*proxy.Repository
 	generated    []string // files of keys that were made at this start
 	adminToken   string
+	alone        bool // a command's own: no other replica runs, as the user has seen to
 
 	blobs *blob.Store  // of all package repositories; nil: there is none
 	spool *spool.Spool // the same
@@ -47,7 +45,7 @@ type house struct {
 // openHouse puts a house together on a data folder that this process owns. The caller closes it.
 func openHouse(ctx context.Context, c *config.Config, d *dataFolder, log *slog.Logger) (h *house, err error) {
 	h = &house{config: c, data: d, log: log, metrics: proxy.NewMetrics()}
-	if _, err := os.Stat(filepath.Join(c.Data, "keys")); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(c.Data, "keys")); errors.Is(err, fs.ErrNotExist) && c.Database == "" {
 		log.Info("generating keys for the first start, which takes some seconds", "repositories", len(c.Repositories))
 	}
 	rings, generated, err := openRings(c)
@@ -58,8 +56,14 @@ func openHouse(ctx context.Context, c *config.Config, d *dataFolder, log *slog.L
 	if h.adminToken, err = d.secret(adminTokenFile); err != nil {
 		return nil, err
 	}
-	if h.ledger, err = ledger.Open(ctx, d.file("ledger.db")); err != nil {
+	if h.ledger, err = openLedger(ctx, c); err != nil {
 		return nil, err
+	}
+	if h.ledger.Shared() {
+		if err := agree(ctx, h.ledger, rings); err != nil {
+			h.close()
+			return nil, err
+		}
 	}
 	for _, name := range sortedNames(c.Repositories) {
 		repo, err := h.openRepository(name, c.Repositories[name], rings[name])
@@ -88,6 +92,14 @@ func (h *house) close() error {
 	return h.ledger.Close()
 }
 
+// openLedger opens the database that the configuration names.
+func openLedger(ctx context.Context, c *config.Config) (*ledger.Ledger, error) {
+	if c.Database != "" {
+		return ledger.OpenPostgres(ctx, c.Database.Address())
+	}
+	return ledger.Open(ctx, filepath.Join(c.Data, "ledger.db"))
+}
+
 func sortedNames(repositories map[string]config.Repository) []string {
 	names := make([]string, 0, len(repositories))
 	for name := range repositories {
@@ -95,53 +107,6 @@ func sortedNames(repositories map[string]config.Repository) []string {
 	}
 	slices.Sort(names)
 	return names
-}
-
-// keyStore returns the store of the configuration's keys.
-func keyStore(c *config.Config) (*keys.Store, error) {
-	passphrase, err := keyPassphrase(c)
-	return keys.Open(filepath.Join(c.Data, "keys"), passphrase), err
-}
-
-// keyPassphrase returns what keys are encrypted with, nil for nothing.
-func keyPassphrase(c *config.Config) ([]byte, error) {
-	if c.KeyPassphrase != "" || c.PassphraseFile == "" {
-		return []byte(c.KeyPassphrase), nil
-	}
-	data, err := os.ReadFile(c.PassphraseFile)
-	if err != nil {
-		return nil, fmt.Errorf("passphrase_file: %w", err)
-	}
-	return []byte(strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")), nil
-}
-
-// keySpecs returns what the configuration says of a repository's keys.
-func keySpecs(c *config.Config, repository string) []keys.Spec {
-	var specs []keys.Spec
-	for _, k := range c.Keys[repository] {
-		specs = append(specs, keys.Spec{Purpose: scheme.Purpose(k.Purpose), Scheme: k.Scheme, Generate: k.Generate, Key: k.Key, UID: k.UID})
-	}
-	return specs
-}
-
-// openRings opens the ring of every repository, generating what is lacking.
-func openRings(c *config.Config) (rings map[string]*signing.Ring, generated []string, err error) {
-	store, err := keyStore(c)
-	if err != nil {
-		return nil, nil, err
-	}
-	specs := make(map[string][]keys.Spec)
-	for name := range c.Repositories {
-		specs[name] = keySpecs(c, name)
-	}
-	if rings, generated, err = store.Rings(specs); err != nil {
-		return nil, nil, err
-	}
-	var all []*signing.Ring
-	for _, name := range sortedNames(c.Repositories) {
-		all = append(all, rings[name])
-	}
-	return rings, generated, signing.CheckDistinct(all...)
 }
 
 func (h *house) openRepository(name string, c config.Repository, ring *signing.Ring) (*proxy.Repository, error) {
@@ -193,13 +158,23 @@ func (h *house) openEmbedded() (err error) {
 	if h.embedded != nil {
 		return nil
 	}
-	secret, err := h.data.secret(httpSecretFile)
+	secret, err := h.httpSecret()
 	if err != nil {
 		return err
 	}
 	driver, parameters := h.config.StorageDriver()
-	h.embedded, err = embedded.Open(embedded.Options{Driver: driver, Parameters: parameters, Secret: secret, Log: h.log})
+	h.embedded, err = embedded.Open(embedded.Options{
+		Driver: driver, Parameters: parameters, Secret: secret, Shared: h.ledger.Shared(), Log: h.log,
+	})
 	return err
+}
+
+// httpSecret returns the secret by which an upload that began at one replica goes on at another.
+func (h *house) httpSecret() (string, error) {
+	if h.ledger.Shared() {
+		return h.ledger.Secret(context.Background(), httpSecretFile, newSecret())
+	}
+	return h.data.secret(httpSecretFile)
 }
 
 // pauseTimeout is how long pushes that are on their way may hold up a garbage collection, which holds up all others.
@@ -217,6 +192,9 @@ func pause(ctx context.Context, r *proxy.Repository) (resume func(), err error) 
 
 // collect collects the garbage of the embedded registry. Pushes to it wait meanwhile; reading goes on.
 func (h *house) collect(ctx context.Context, untagged bool, tell func(string)) error {
+	if h.ledger.Shared() && !h.alone {
+		return errors.New("garbage of images is collected while nobody pushes, and other replicas may take pushes: stop them all, then run proxy repo gc")
+	}
 	var mine []*proxy.Repository
 	for _, r := range h.repositories {
 		if r.Images == nil || r.Collect == nil {

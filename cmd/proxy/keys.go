@@ -30,7 +30,7 @@ package (signatures in packages) and file (F.asc and F.sigstore.json beside each
 Keys for the last three have a scheme: openpgp (apt, dnf, zypper, pacman, F.asc), rsa
 (apk) or ecdsa (F.sigstore.json).`,
 	}
-	cmd.AddCommand(keysListCommand(w), keysGenerateCommand(w), keysImportCommand(w), keysExportCommand(w))
+	cmd.AddCommand(keysListCommand(w), keysGenerateCommand(w), keysImportCommand(w), keysExportCommand(w), keysAcceptCommand(w))
 	return cmd
 }
 
@@ -100,7 +100,7 @@ func keysListCommand(w *world) *cobra.Command {
 			for _, n := range names {
 				list, err := listKeys(store, c, n)
 				if err != nil {
-					return fmt.Errorf("%w (keys are generated at the first start)", err)
+					return fmt.Errorf("%w (keys are generated at the first start, or by proxy keys generate)", err)
 				}
 				all = append(all, list...)
 			}
@@ -126,9 +126,13 @@ func keysListCommand(w *world) *cobra.Command {
 func keysGenerateCommand(w *world) *cobra.Command {
 	var spec keys.Spec
 	cmd := &cobra.Command{
-		Use:   "generate REPOSITORY KIND",
-		Short: "Generate one more key",
-		Long: `Generate makes a key of a kind beside those that are there, and prints what to write
+		Use:   "generate [REPOSITORY KIND]",
+		Short: "Generate the keys that are lacking, or one more",
+		Long: `Generate without arguments makes every key that the configuration asks for and that is
+not there. A server does so at its first start, but not with PostgreSQL, where every replica
+must have the same keys: run it once, and give all replicas the files.
+
+With arguments, generate makes a key of a kind beside those that are there, and prints what to write
 under keys: in the configuration to let it sign. Two keys of a purpose both sign, so that
 clients can move from one to the other.
 
@@ -137,9 +141,18 @@ all of them but p224 with --scheme openpgp, p256, p384 and p521 with --scheme ec
 those of RSA with --scheme rsa. OpenPGP keys are of version 4 and do not expire; an
 ed25519 one is of algorithm 22, EdDSA, which today's clients take.`,
 		Example: `  proxy keys generate images p384
-  proxy keys generate debian rsa4096 --purpose index --scheme openpgp --uid "Example packages"`,
-		Args: cobra.ExactArgs(2),
+  proxy keys generate debian rsa4096 --purpose index --scheme openpgp --uid "Example packages"
+  proxy keys generate --config config.yml`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return cobra.ExactArgs(2)(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return generateLacking(cmd, w)
+			}
 			c, store, err := w.openKeys(args[0])
 			if err != nil {
 				return err

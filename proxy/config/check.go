@@ -135,9 +135,7 @@ func (k *checker) checkData() {
 	if k.Data == "" {
 		k.fault("data", "is empty: name a folder, such as ./data")
 	}
-	if k.Database != "" {
-		k.fault("database", "names a database, and this version works with SQLite under data alone: leave it empty")
-	}
+	k.checkDatabase()
 }
 
 func (k *checker) checkStorage() {

@@ -46,7 +46,7 @@ func TestPasswordsInAddressesAreNotRepeated(t *testing.T) {
 		"in upstream.url":               "repositories: {a: {format: oci, upstream: {url: 'https://user:hunter2@example.com'}}}",
 		"in one that is no URL":         "public_url: https://user:hunter2@exa mple.com:x",
 		"in token_origins":              "repositories: {a: {format: oci, upstream: {url: 'https://example.com', token_origins: ['https://user:hunter2@example.com']}}}",
-		"in database":                   "database: postgres://user:hunter2@example.com/hallmark",
+		"in database":                   "database: mysql://user:hunter2@example.com/hallmark",
 		"in place of the name of a key": "keys: {images: [{purpose: image, key: hunter2}]}",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -208,7 +208,10 @@ func TestOtherSettingsThatAreRefused(t *testing.T) {
 		{"tls without key", "tls: {cert: a}", "config.yml:1:1: tls.key is missing"},
 		{"tls without cert", "tls: {key: a}", "tls.cert is missing"},
 		{"no data", "data: ''", "config.yml:1:7: data is empty"},
-		{"a database", "database: postgres://localhost/hallmark", "this version works with SQLite under data alone: leave it empty"},
+		{"a database of another kind", "database: mysql://localhost/hallmark", "database is no address of PostgreSQL: write postgres://USER@HOST/NAME, or leave it empty for SQLite under data"},
+		{"a database's keywords and values", "database: host=localhost dbname=hallmark", "database is no address of PostgreSQL"},
+		{"a database that is no address", "database: 'postgres://a b'", "database is no address"},
+		{"a server without a database", "database: postgres://localhost", "database names no database"},
 		{"a storage driver that this version does not have", "storage: {s3: {bucket: a}}", "storage.s3 is a storage driver that this version does not have: write filesystem or inmemory"},
 		{"two storage drivers", "storage: {inmemory: , filesystem: }", "storage has the drivers filesystem, inmemory: keep one of them"},
 		{"an unknown parameter of filesystem", "storage: {filesystem: {rootdir: /srv}}", "config.yml:1:33: storage.filesystem.rootdir is no parameter of filesystem (did you mean rootdirectory?)"},

@@ -45,9 +45,10 @@ type Config struct {
 	// Empty: files under <data>/storage; StorageDriver knows that default.
 	Storage map[string]map[string]any `yaml:"storage"`
 
-	// Database says where facts are kept. Empty, all that works in this
-	// version: SQLite under Data.
-	Database string `yaml:"database"`
+	// Database says where facts are kept: the address of a PostgreSQL database,
+	// postgres://…, which several proxies may share; or empty, which is SQLite
+	// under Data. With PostgreSQL no key is generated at start.
+	Database Database `yaml:"database"`
 
 	// Keys has the key ring of each repository, by the repository's name. A
 	// repository of images without a ring gets one {purpose: image, generate:

@@ -98,6 +98,27 @@ func TestThePassphraseIsNeverPrinted(t *testing.T) {
 	}
 }
 
+func TestThePasswordOfTheDatabaseIsNeverPrinted(t *testing.T) {
+	c, err := Load("", env(map[string]string{"HALLMARK_DATABASE": "postgresql://jo:hunter2@db/hallmark?sslmode=require&sslpassword=hunter2"}), Overrides{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(c.Database.Address(), ":hunter2@") {
+		t.Fatalf("the address is %s", c.Database.Address())
+	}
+	if want := "database: postgresql://jo@db/hallmark?sslmode=require\n"; !strings.Contains(printed(t, c), want) {
+		t.Errorf("%q is not in\n%s", want, printed(t, c))
+	}
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("", "database", c.Database, "config", c)
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("", "database", c.Database, "config", c)
+	for _, text := range []string{printed(t, c), fmt.Sprintf("%v %+v %#v", c, *c, c), log.String()} {
+		if strings.Contains(text, "hunter2") {
+			t.Errorf("it is in %s", text)
+		}
+	}
+}
+
 type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, os.ErrClosed }

@@ -33,6 +33,7 @@ type Store struct {
 	dir        string
 	passphrase []byte
 	now        func() time.Time
+	fixed      bool // nothing is generated
 }
 
 // Open returns the store in the folder dir, which need not exist. It touches
@@ -41,6 +42,14 @@ type Store struct {
 // passphrase also opens keys that are brought along.
 func Open(dir string, passphrase []byte) *Store {
 	return &Store{dir: dir, passphrase: bytes.Clone(passphrase), now: time.Now}
+}
+
+// Fixed returns the same store as one that generates nothing: a key that is not
+// there is an error that wraps [fs.ErrNotExist].
+func (s *Store) Fixed() *Store {
+	fixed := *s
+	fixed.fixed = true
+	return &fixed
 }
 
 // Ring returns the keys of a repository in the order of specs, and the paths
@@ -164,7 +173,10 @@ func (s *Store) public(e entry) (signing.PublicKey, error) {
 // and not there.
 func (s *Store) private(e entry) (p private, generated bool, err error) {
 	p, err = s.load(e)
-	if errors.Is(err, fs.ErrNotExist) && e.generate != "" {
+	switch missing := errors.Is(err, fs.ErrNotExist); {
+	case missing && s.fixed:
+		err = fmt.Errorf("there is no such key of purpose %s: %w", e.purpose, err)
+	case missing && e.generate != "":
 		p, generated, err = s.generate(e)
 	}
 	if err != nil || e.generate == "" {

@@ -51,6 +51,27 @@ func fingerprint(r *signing.Ring) string {
 	return strings.Join(all, " ")
 }
 
+func TestAFixedStoreGeneratesNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	s := Open(dir, nil)
+	_, generated, err := s.Fixed().Ring("images", image256)
+	if !errors.Is(err, fs.ErrNotExist) || len(generated) > 0 {
+		t.Fatalf("generated %q, %v", generated, err)
+	}
+	for _, want := range []string{`"images"`, "purpose image", "image-p256.key"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error = %q, which does not name %s", err, want)
+		}
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it has made its folder: %v", err)
+	}
+	ring, _ := mustRing(t, s, image256)
+	if again, _ := mustRing(t, s.Fixed(), image256); fingerprint(again) != fingerprint(ring) {
+		t.Errorf("a key that is there is %s, want %s", fingerprint(again), fingerprint(ring))
+	}
+}
+
 func TestRingGeneratesWhatIsLackingOnce(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data", "keys")
 	specs := []Spec{

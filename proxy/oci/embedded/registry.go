@@ -26,6 +26,7 @@ type Options struct {
 	Driver     string         // of CNCF distribution: "filesystem", "inmemory"
 	Parameters map[string]any // of the driver, in its own syntax
 	Secret     string         // signs the state of uploads; the same at every start, or uploads break over a restart
+	Shared     bool           // other processes write to the same storage: nothing is remembered of it
 	Log        *slog.Logger   // takes what distribution logs; the first registry of a process sets it for all
 }
 
@@ -87,7 +88,7 @@ func newApp(o Options) (a *app, err error) {
 			"registry": {{Name: captureName, Options: configuration.Parameters{"app": a}}},
 		},
 	}
-	if o.Driver != volatile {
+	if o.Driver != volatile && !o.Shared {
 		cfg.Storage["cache"] = configuration.Parameters{"blobdescriptor": "inmemory"}
 	}
 	cfg.HTTP.Secret = o.Secret
