@@ -1,7 +1,7 @@
 // Bench measures Hallmark beside what stands without it, on one machine and disk, and prints a table:
 //
 //	go run ./integration/bench [-quick] [-only NAME,…] [-pairs N] [-dir DIR]
-//	                           [-formats NAME,…] [-sizes N,…] [-peers NAME,…] [-peers-to N] [-patience D]
+//	                           [-formats NAME,…] [-sizes N,…] [-peers NAME,…] [-peers-to N] [-patience D] [-postgres]
 //
 // Registries and proxies are processes of their own; the load comes from this one. Both sides of a comparison are
 // measured by turns, and what counts is the median of the ratios of neighbours.

@@ -16,6 +16,7 @@ type packagesOptions struct {
 	peers    []string // by name
 	peersTo  int      // packages: the largest repository that peers are asked to keep
 	patience time.Duration
+	postgres bool // beside ourselves on PostgreSQL
 }
 
 // packageFlags defines the flags for package repositories. The function that it returns reads them.
@@ -32,7 +33,9 @@ func packageFlags(flags *flag.FlagSet) func(quick bool) (packagesOptions, error)
 	peers := flags.String("peers", "", "beside these alone: "+strings.Join(peerNames, ",")+", or none")
 	to := flags.Int("peers-to", goalSize, "the largest repository that these are asked to keep")
 	patience := flags.Duration("patience", time.Minute, "how long one of these may take to publish one change")
+	postgres := flags.Bool("postgres", false, "measure Hallmark on PostgreSQL, too")
 	return func(quick bool) (o packagesOptions, err error) {
+		o.postgres = *postgres
 		o.sizes, o.peersTo, o.patience = []int{smallSize, 10_000, goalSize, largeSize}, *to, *patience
 		if quick {
 			o.sizes = []int{leastSize, 2 * leastSize}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -39,9 +41,11 @@ const (
 )
 
 // startShelf starts a proxy with one package repository, whose keys are of that kind. Where clients take nothing but RSA,
-// the quickest such key stands in for Ed25519.
-func startShelf(t world.T, g goods, purpose, key string, clients int) (*world.Proxy, *shelf) {
+// the quickest such key stands in for Ed25519. Its database is the one at an address of PostgreSQL, or SQLite if that is
+// empty.
+func startShelf(t world.T, g goods, purpose, key string, clients int, database string) (*world.Proxy, *shelf) {
 	var c strings.Builder
+	fmt.Fprintf(&c, "database: %q\n", database)
 	fmt.Fprintf(&c, "repositories:\n  %s: {format: %[1]s}\nkeys:\n  %[1]s:\n", g.format)
 	fmt.Fprintf(&c, "    - {purpose: file, scheme: openpgp, generate: %s}\n    - {purpose: file, scheme: ecdsa, generate: p256}\n", key)
 	index := key
@@ -50,10 +54,25 @@ func startShelf(t world.T, g goods, purpose, key string, clients int) (*world.Pr
 	}
 	fmt.Fprintf(&c, "    - {purpose: index, generate: %s}\n", index)
 	c.WriteString("log: {level: warn}\n")
-	p := world.StartProxy(t, world.ProxyOptions{Scenario: purpose + "-" + g.format + "-" + key, Config: c.String()})
+	o := world.ProxyOptions{Scenario: purpose + "-" + g.format + "-" + key, Config: c.String()}
+	if database != "" {
+		o.Data = makeKeys(t, o.Config)
+	}
+	p := world.StartProxy(t, o)
 	return p, &shelf{
 		client: newClient(p.URL, clients), goods: g, clients: clients, url: p.URL + "/" + g.format + "/", proxy: p, at: map[string]*url.URL{},
 	}
+}
+
+// makeKeys returns a data folder with the keys of a configuration, which a proxy on PostgreSQL does not make.
+func makeKeys(t world.T, config string) string {
+	data := t.TempDir()
+	file := filepath.Join(data, "config.yml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatalf("%v", err)
+	}
+	world.Command{Path: world.ProxyBinary(t)}.Run(t, "keys", "generate", "--data", data, "--config", file)
+	return data
 }
 
 func (s *shelf) stop() {
