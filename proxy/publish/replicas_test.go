@@ -2,6 +2,7 @@ package publish_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -88,5 +89,17 @@ func TestTimesNeverGoBackAcrossReplicas(t *testing.T) {
 			t.Errorf("after %+v comes %+v", last, head)
 		}
 		last = head
+	}
+}
+
+// The longest path that is taken, of which nothing can be left out.
+func TestTheLongestPathHasRoomInTheDatabase(t *testing.T) {
+	h := newHouse(t, rawFormat(t, raw.Defaults()))
+	var path strings.Builder
+	for path.Len() < 2000 {
+		path.WriteString(rand.Text() + "/")
+	}
+	if err := h.upload(path.String()+"file", "x"); err != nil {
+		t.Fatal(err)
 	}
 }
