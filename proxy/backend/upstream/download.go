@@ -45,7 +45,8 @@ func (d *Downloads) Close() {
 	d.running.Wait()
 }
 
-// A Want is a file that the upstream has, and what is known of it. Equal keys stand for equal wants.
+// A Want is a file that the upstream has, and what is known of it. Equal keys stand for equal wants, but for the digest:
+// a file of another one takes the old one's place.
 type Want struct {
 	Key    Key
 	Source string // the path of [Client.Get]
@@ -98,7 +99,7 @@ func (d *Downloads) find(w Want) (*flight, *Content, error) {
 		return nil, nil, ErrClosed
 	}
 	f, ok := d.flights[w.Key]
-	if !ok {
+	if !ok || f.want.SHA256 != nil && w.SHA256 != nil && *f.want.SHA256 != *w.SHA256 {
 		// It may have arrived since the look into the cache.
 		if c, err := d.cached(w); c != nil || err != nil {
 			return nil, c, err

@@ -98,12 +98,17 @@ func (f *flight) run() {
 	d := f.house
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.flights[f.want.Key] == f {
-		delete(d.flights, f.want.Key)
-	}
+	f.unlist()
 	f.over, f.kept = true, kept
 	if !kept && (err != nil || f.readers == 0) {
 		os.Remove(f.path)
+	}
+}
+
+// unlist takes the flight from the house's list, under the lock of the house.
+func (f *flight) unlist() {
+	if f.house.flights[f.want.Key] == f {
+		delete(f.house.flights, f.want.Key)
 	}
 }
 
@@ -119,7 +124,7 @@ func (f *flight) leave() {
 		os.Remove(f.path)
 	case f.tooBig():
 		f.cancel(errUnwanted)
-		delete(d.flights, f.want.Key) // so that nobody enters it
+		f.unlist() // so that nobody enters it
 	}
 }
 

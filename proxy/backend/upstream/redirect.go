@@ -21,7 +21,10 @@ func locate(base *url.URL, path string) (string, error) {
 		return "", format.Malformedf("the path %.100q is not text", path)
 	}
 	target := strings.Builder{}
-	target.WriteString(base.Scheme + "://" + base.Host + strings.TrimSuffix(base.EscapedPath(), "/"))
+	target.WriteString(base.Scheme + "://" + base.Host)
+	if below := strings.Trim(base.EscapedPath(), "/"); below != "" {
+		target.WriteString("/" + below)
+	}
 	for segment := range strings.SplitSeq(path, "/") {
 		if segment == "" || segment == "." || segment == ".." {
 			return "", format.Malformedf("the path %.100q has a segment %q", path, segment)
