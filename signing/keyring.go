@@ -54,7 +54,7 @@ func ParseKeyring(data []byte, now time.Time) (*Keyring, error) {
 	case len(k.certificates)+len(k.bare) > 0:
 		return k, nil
 	case len(k.unused) > 0:
-		return nil, errors.Join(k.unused...)
+		return nil, fmt.Errorf("none of the keys can be used: %w", k.unused[0])
 	}
 	return nil, errors.New("there is no public key of OpenPGP and no PEM block \"PUBLIC KEY\" in the file")
 }
