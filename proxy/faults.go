@@ -23,6 +23,8 @@ func packageStatus(err error) int {
 		err    error
 		status int
 	}{
+		{backend.ErrRefused, http.StatusMethodNotAllowed},
+		{backend.ErrUpstream, http.StatusBadGateway}, // whatever it wraps: that is not the client's fault
 		{format.ErrMalformed, http.StatusBadRequest},
 		{spool.ErrBody, http.StatusBadRequest},
 		{format.ErrNotAllowed, http.StatusMethodNotAllowed},

@@ -15,12 +15,13 @@ import (
 // The names of the key files of a package repository. The first two hold all that a package manager is told to trust,
 // the others what verifies F.asc and F.sigstore.json.
 const (
-	openpgpArmored = "openpgp.asc"
-	openpgpBinary  = "openpgp.gpg"
-	filesArmored   = "files.asc"
-	filesBinary    = "files.gpg"
-	filesKey       = "files.pub"
-	alpineKey      = "alpine.rsa.pub" // leads to the newest key's own name
+	openpgpArmored  = "openpgp.asc"
+	openpgpBinary   = "openpgp.gpg"
+	filesArmored    = "files.asc"
+	filesBinary     = "files.gpg"
+	filesKey        = "files.pub"
+	upstreamArmored = "upstream.asc"   // of the packages of an upstream
+	alpineKey       = "alpine.rsa.pub" // leads to the newest key's own name
 )
 
 // keyFiles returns the names of the files that hold a key of a package repository.
@@ -66,6 +67,11 @@ func (s *Server) servePackageKeys(t *transaction, req *http.Request, repo *Repos
 	}
 	if rsa := repo.Ring.Keys(scheme.Index); file == alpineKey && len(rsa) > 0 && rsa[len(rsa)-1].Public().Family() == scheme.RSA {
 		http.Redirect(t, req, publish.KeyFile(repo.Name, rsa[len(rsa)-1].Public()), http.StatusFound)
+		return nil
+	}
+	if up := repo.Packages.UpstreamKeys; file == upstreamArmored && up != nil {
+		t.Header().Set("Content-Type", "application/pgp-keys")
+		t.Write(up)
 		return nil
 	}
 	keys := files[file]

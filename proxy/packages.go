@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -27,7 +28,11 @@ type Packages struct {
 	Format  format.Format
 	Publish *publish.Repository
 	Tree    backend.Tree
-	pins    pins
+	// Upstream is the server that the repository stands in front of, and UpstreamKeys the keys of its packages, armored.
+	// Nil: none.
+	Upstream     backend.Upstream
+	UpstreamKeys []byte
+	pins         pins
 }
 
 // maxPath is the longest path of a file in a package repository, in bytes.
@@ -218,6 +223,11 @@ const settled = 10 * time.Second
 // serveFile answers with a file of the tree.
 func (s *Server) serveFile(t *transaction, req *http.Request, repo *Repository, op format.Op, at int64) error {
 	p := repo.Packages
+	if at == backend.Current {
+		if err := p.freshen(req.Context(), op.Paths); err != nil {
+			return err
+		}
+	}
 	asked := at
 	if at == backend.Current {
 		var err error
@@ -259,9 +269,46 @@ func (s *Server) serveFile(t *transaction, req *http.Request, repo *Repository, 
 		// apt takes a 416 for "you have all of it", also where what it has was tampered with.
 		req.Header.Del("Range")
 	}
-	http.ServeContent(t, req, "", modified, f)
+	if f.Wait != nil && req.Header.Get("Range") != "" {
+		if err := f.Wait(req.Context()); err != nil {
+			return err
+		}
+	}
+	content := &watched{ReadSeeker: f}
+	http.ServeContent(t, req, "", modified, content)
 	p.served(req, op.Paths[0], at, t.status)
+	if content.err != nil {
+		t.err = content.err
+		panic(http.ErrAbortHandler) // the client must not take what it has for the whole
+	}
 	return nil
+}
+
+// freshen has the upstream asked, where there is one, for what a request is about.
+func (p *Packages) freshen(ctx context.Context, paths []string) error {
+	if p.Upstream == nil {
+		return nil
+	}
+	for _, path := range paths {
+		if err := p.Upstream.Freshen(ctx, path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// watched remembers why a file could not be read, which http.ServeContent does not tell.
+type watched struct {
+	io.ReadSeeker
+	err error
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.ReadSeeker.Read(p)
+	if err != nil && err != io.EOF {
+		w.err = err
+	}
+	return n, err
 }
 
 // beyond reports whether a Range asks for nothing but what comes after the end of a file.
@@ -324,6 +371,9 @@ func (s *Server) serveDocument(t *transaction, req *http.Request, repo *Reposito
 	renderer, ok := repo.Packages.Format.(format.Renderer)
 	if !ok {
 		return fmt.Errorf("the format of %s renders nothing", repo.Name)
+	}
+	if err := repo.Packages.freshen(req.Context(), []string{op.Document}); err != nil {
+		return err
 	}
 	site, err := s.site(req, repo)
 	if err != nil {

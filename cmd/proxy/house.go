@@ -40,6 +40,8 @@ type house struct {
 
 	blobs *blob.Store  // of all package repositories; nil: there is none
 	spool *spool.Spool // the same
+
+	closers []func() // of what must end after the repositories
 }
 
 // openHouse puts a house together on a data folder that this process owns. The caller closes it.
@@ -88,6 +90,9 @@ func (h *house) close() error {
 		if r.Packages != nil {
 			r.Packages.Publish.Close()
 		}
+	}
+	for _, closeIt := range h.closers {
+		closeIt()
 	}
 	return h.ledger.Close()
 }

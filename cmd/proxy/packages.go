@@ -62,25 +62,37 @@ func (h *house) openPackages(name string, c config.Repository, ring *signing.Rin
 			return nil, err
 		}
 		kept := hosted.New(name, h.ledger, h.blobs)
-		repo, err := publish.Open(ctx, publish.Options{
+		o := publish.Options{
 			Name: name, Format: f, Settings: string(settings), Ring: ring, State: kept, Tree: kept, Blobs: h.blobs,
 			Spool: h.spool, Log: h.log, Now: time.Now, Observe: h.metrics.Committed(name),
 			Turn: func(ctx context.Context) (done func()) { return h.ledger.Turn(ctx, "generations of "+name) },
-		})
-		if err != nil {
-			return nil, err
 		}
-		if err := repo.Refresh(ctx); err != nil {
-			repo.Close()
-			return nil, err
+		repo := &proxy.Repository{
+			Name: name, Ring: ring, Ready: h.blobs.Ready, Packages: &proxy.Packages{Format: f, Tree: kept},
+			Collect: func(ctx context.Context, _ bool, tell func(string)) error { return h.collectPackages(ctx, tell) },
 		}
-		return &proxy.Repository{
-			Name: name, Ring: ring, Ready: h.blobs.Ready,
-			Collect:  func(ctx context.Context, _ bool, tell func(string)) error { return h.collectPackages(ctx, tell) },
-			Packages: &proxy.Packages{Format: f, Publish: repo, Tree: kept},
-		}, nil
+		if c.Upstream != nil {
+			err = h.openInFront(c.Upstream, kept, &o, repo)
+		} else {
+			err = openPublish(ctx, o, repo)
+		}
+		return repo, err
 	}
 	return nil, fmt.Errorf("there is no format %q", c.Format)
+}
+
+// openPublish opens the write path of a repository.
+func openPublish(ctx context.Context, o publish.Options, repo *proxy.Repository) error {
+	p, err := publish.Open(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := p.Refresh(ctx); err != nil {
+		p.Close()
+		return err
+	}
+	repo.Packages.Publish = p
+	return nil
 }
 
 // openStorage opens where package repositories keep bytes.

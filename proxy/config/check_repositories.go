@@ -80,6 +80,23 @@ func (k *checker) checkUpstream(at place, repo Repository) {
 	} else if _, err := parseOrigin(repo.Upstream.URL); err != nil {
 		k.fault(at.key("url"), "%w", err)
 	}
+	for _, s := range []struct {
+		key string
+		set bool
+	}{
+		{"user", repo.Upstream.User != ""},
+		{"password_file", repo.Upstream.PasswordFile != ""},
+		{"key", repo.Upstream.Key != ""},
+		{"trust", repo.Upstream.Trust != ""},
+		{"package_key", repo.Upstream.PackageKey != ""},
+		{"refresh", repo.Upstream.Refresh != 0},
+		{"redirect_origins", repo.Upstream.RedirectOrigins != nil},
+		{"cache", repo.Upstream.Cache != nil},
+	} {
+		if s.set {
+			k.fault(at.key(s.key), "is for packages, and a repository of format oci has none: remove it")
+		}
+	}
 	k.oneOf(at.key("order"), repo.Upstream.Order, OrderAuto, OrderSignatureFirst, OrderImageFirst)
 	if repo.Upstream.Timeout <= 0 {
 		k.fault(at.key("timeout"), "is %v: write a duration above 0, such as 30s", repo.Upstream.Timeout)

@@ -138,24 +138,65 @@ type Repository struct {
 	Auth string `yaml:"auth,omitempty"`
 }
 
-// An Upstream is a registry that the proxy stands in front of.
+// An Upstream is a registry, or a repository of packages on another server, that
+// the proxy stands in front of.
 type Upstream struct {
-	// URL is the registry's address: http:// or https://, a host and perhaps a
-	// port. It has no user: credentials are always the pusher's own.
+	// URL is the address: http:// or https://, a host and perhaps a port; of a
+	// repository of packages perhaps a path, too. It has no user: to a registry
+	// the credentials are always the pusher's own.
 	URL string `yaml:"url"`
 
 	// Order is OrderSignatureFirst, OrderImageFirst, or OrderAuto (default):
 	// signature first, until the upstream has refused a signature whose image
 	// it did not have yet.
-	Order string `yaml:"order"`
+	Order string `yaml:"order,omitempty"`
 
-	// Timeout bounds the wait for the first byte of an answer. Default 30s.
+	// Timeout bounds the wait for the first byte of an answer, and of packages
+	// for each further one. Default 30s.
 	Timeout time.Duration `yaml:"timeout"`
 
 	// TokenOrigins are the origins other than the upstream's own that may issue
 	// tokens and so are sent the pusher's credentials. Written without a
 	// scheme, https is meant. Default none.
 	TokenOrigins []string `yaml:"token_origins"`
+
+	// What follows is for packages alone.
+
+	// User and the content of PasswordFile are our own credentials there. They
+	// go to the origin of URL alone. Default none.
+	User         string `yaml:"user,omitempty"`
+	PasswordFile string `yaml:"password_file,omitempty"`
+
+	// Key is a file of public keys that the upstream's index is checked with:
+	// OpenPGP, or for Alpine RSA in PEM. Without it Trust must be
+	// TrustUnverified.
+	Key   string `yaml:"key,omitempty"`
+	Trust string `yaml:"trust,omitempty"`
+
+	// PackageKey is a file of the OpenPGP keys that signed the packages
+	// themselves, for RPM. Clients are told to trust them beside ours.
+	PackageKey string `yaml:"package_key,omitempty"`
+
+	// Refresh is how old the upstream's index may be before it is asked for
+	// another one. Default 1m.
+	Refresh time.Duration `yaml:"refresh,omitempty"`
+
+	// RedirectOrigins are the other origins that the upstream may send us to.
+	// No credentials go there. Written without a scheme, https is meant.
+	RedirectOrigins []string `yaml:"redirect_origins,omitempty"`
+
+	// Cache bounds what is kept of the upstream's files under <data>/cache.
+	Cache *Cache `yaml:"cache,omitempty"`
+}
+
+// Cache says how much is kept of an upstream's files, and how long.
+type Cache struct {
+	// Size is of all files together. Those that were not asked for longest go
+	// first. Default 10GiB.
+	Size Size `yaml:"size"`
+
+	// Keep is how long a file stays that nobody asks for. Default 720h.
+	Keep time.Duration `yaml:"keep"`
 }
 
 // Auth is a file of users and the rules of what they may do. It does not apply
@@ -218,6 +259,8 @@ const (
 	SignatureBundle = "bundle"
 
 	AuthUpstream = "upstream"
+
+	TrustUnverified = "unverified"
 
 	OrderAuto           = "auto"
 	OrderSignatureFirst = "signature-first"

@@ -31,6 +31,32 @@ func (u *Upstream) preset() {
 	u.TokenOrigins = []string{}
 }
 
+// preset gives a cache its defaults.
+func (c *Cache) preset() {
+	c.Size = 10 << 30
+	c.Keep = 30 * 24 * time.Hour
+}
+
+// completedForPackages returns the upstream of a repository of packages with its
+// defaults.
+func (u Upstream) completedForPackages() *Upstream {
+	u.Order, u.TokenOrigins = "", nil // are for images
+	if address, err := parseAddress(u.URL); err == nil {
+		u.URL = address
+	}
+	if u.Refresh == 0 {
+		u.Refresh = time.Minute
+	}
+	if u.Cache == nil {
+		u.Cache = &Cache{}
+		u.Cache.preset()
+	}
+	for i, origin := range u.RedirectOrigins {
+		u.RedirectOrigins[i] = canonicalOrigin(withScheme(origin))
+	}
+	return &u
+}
+
 // complete fills in the defaults that depend on other settings, and brings
 // addresses into their canonical form. Settings that are wrong stay as they
 // are, for check to name.

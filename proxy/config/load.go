@@ -133,6 +133,13 @@ func (c *Config) resolve(folder string) {
 	if c.Auth != nil {
 		absolute(&c.Auth.Htpasswd)
 	}
+	for _, repo := range c.Repositories {
+		if repo.Upstream != nil {
+			absolute(&repo.Upstream.PasswordFile)
+			absolute(&repo.Upstream.Key)
+			absolute(&repo.Upstream.PackageKey)
+		}
+	}
 	for _, ring := range c.Keys {
 		for i := range ring {
 			if name, ok := strings.CutPrefix(ring[i].Key, keyFilePrefix); ok {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -65,6 +67,9 @@ func (c *Config) completePackages(name string, repo Repository, f PackageFormat)
 	if repo.Settings == nil {
 		repo.Settings = f.Defaults()
 	}
+	if repo.Upstream != nil {
+		repo.Upstream = repo.Upstream.completedForPackages()
+	}
 	c.Repositories[name] = repo
 	uses, err := f.Open(repo.Settings)
 	if err != nil {
@@ -124,10 +129,52 @@ func (k *checker) checkPackages(at place, repo Repository, f PackageFormat) {
 		}
 	}
 	if repo.Upstream != nil {
-		k.fault(at.key("upstream"), "is for images in this version: remove it, and upload to the repository")
+		k.checkPackagesUpstream(at.key("upstream"), repo.Upstream)
 	}
 	if _, err := f.Open(repo.Settings); err != nil {
 		k.fault(at.key(f.Name), "%w", err)
+	}
+}
+
+// checkPackagesUpstream checks the upstream of a package repository.
+func (k *checker) checkPackagesUpstream(at place, u *Upstream) {
+	if u.URL == "" {
+		k.fault(at.key("url"), "is missing: write url: https://deb.example.com/ours")
+	} else if _, err := parseAddress(u.URL); err != nil {
+		k.fault(at.key("url"), "%w", err)
+	}
+	switch {
+	case u.Key == "" && u.Trust == "":
+		k.fault(at, "has no key to check the upstream's index with: add key: FILE with its public key, or, if nobody can tamper "+
+			"with what comes from there, trust: unverified")
+	case u.Key != "" && u.Trust != "":
+		k.fault(at, "has both key and trust: remove trust, so that the key is used")
+	case u.Trust != "":
+		k.oneOf(at.key("trust"), u.Trust, TrustUnverified)
+	}
+	switch {
+	case u.User == "" && u.PasswordFile != "":
+		k.fault(at.key("user"), "is missing beside password_file: write the name of the user")
+	case u.User != "" && u.PasswordFile == "":
+		k.fault(at.key("password_file"), "is missing beside user: write the file with the user's password")
+	case strings.Contains(u.User, ":"):
+		k.fault(at.key("user"), "has a colon in it: a user's name has none (RFC 7617)")
+	}
+	for _, d := range []struct {
+		key   string
+		value time.Duration
+	}{{"timeout", u.Timeout}, {"refresh", u.Refresh}} {
+		if d.value <= 0 {
+			k.fault(at.key(d.key), "is %v: write a duration above 0, such as 30s", d.value)
+		}
+	}
+	for i, origin := range u.RedirectOrigins {
+		if _, err := parseOrigin(origin); err != nil {
+			k.fault(at.key("redirect_origins").item(i), "%w", err)
+		}
+	}
+	if u.Cache.Keep <= 0 {
+		k.fault(at.key("cache").key("keep"), "is %v: write a duration above 0, such as 720h", u.Cache.Keep)
 	}
 }
 
