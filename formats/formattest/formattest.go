@@ -111,6 +111,9 @@ func checks() []rule {
 		{"a client refuses what was tampered with", checkTampering},
 		{"a client refuses files of two generations that do not belong together", checkMixing},
 		{"no signature is taken for an index's", checkOracle},
+		{"a mirror lists what its upstream lists", checkMirror},
+		{"a mirror takes from an upstream only what that has signed", checkMirrorTrust},
+		{"a mirror reads hostile bytes in bounded memory", checkMirrorHostile},
 		{"a set-up text is a shell script that names repository and keys", checkSetup},
 	}
 }

@@ -33,6 +33,7 @@ type House struct {
 	waiting  map[string]map[string]*stored // set → name
 	shards   map[string]*shard
 	lasting  map[string][]byte // files of older generations whose names tell their content
+	behind   *format.Behind
 	emissions
 }
 
@@ -248,7 +249,7 @@ func (h *House) rebuilt() *House {
 
 // rendererSite is the site that a Renderer is given.
 func (h *House) rendererSite() format.Site {
-	s := site(h.ring.public(), time.Time{})
+	s := h.site(time.Time{})
 	s.URL = "http://127.0.0.1:8080/" + s.Repository
 	s.KeysURL = "http://127.0.0.1:8080/-/keys/" + s.Repository
 	s.SnapshotURL = "http://127.0.0.1:8080/-/snapshot/7/" + s.Repository
@@ -261,6 +262,6 @@ func (h *House) rendererSite() format.Site {
 // repository is the name of the house.
 const repository = "conformance.test"
 
-func site(keys format.Keys, date time.Time) format.Site {
-	return format.Site{Repository: repository, Keys: keys, Date: date}
+func (h *House) site(date time.Time) format.Site {
+	return format.Site{Repository: repository, Keys: h.ring.public(), Date: date, Behind: h.behind}
 }

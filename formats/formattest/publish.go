@@ -172,7 +172,7 @@ func (h *House) render(s *shard) []emission {
 		all = append(all, e)
 		return nil
 	}
-	if err := h.guard.Index(site(h.ring.public(), h.Date), r, emit); err != nil {
+	if err := h.guard.Index(h.site(h.Date), r, emit); err != nil {
 		h.guard.breach("Index of the shard %q: %v", s.name, err)
 	}
 	return all

@@ -182,7 +182,7 @@ func indexTiny(s format.Site, in format.Shard, emit func(format.File) error) err
 	}
 	sum := listed[0].Files[format.Gzip].Digests[crypto.SHA256]
 	byHash := fmt.Sprintf("%s/by-hash/%x", in.Name(), sum)
-	manifest := fmt.Appendf(nil, "MANIFEST of %s at %d: %x\n", in.Name(), s.Date.Unix(), sum)
+	manifest := fmt.Appendf(nil, "MANIFEST of %s at %d: %x %d\n", in.Name(), s.Date.Unix(), sum, listed[0].Files[format.Gzip].Size)
 	for _, file := range []format.File{
 		{Path: in.Name() + "/INDEX.gz", Listing: "INDEX", Encoding: format.Gzip},
 		{Path: byHash, Listing: "INDEX", Encoding: format.Gzip, Lasting: true},
@@ -288,9 +288,9 @@ func (c tinyClient) follow(r Repository, arch string, manifest []byte, found map
 	if err != nil {
 		return err
 	}
-	var at int64
+	var at, indexSize int64
 	var want string
-	if _, err := fmt.Sscanf(string(manifest), "MANIFEST of "+arch+" at %d: %s\n", &at, &want); err != nil {
+	if _, err := fmt.Sscanf(string(manifest), "MANIFEST of "+arch+" at %d: %s %d\n", &at, &want, &indexSize); err != nil {
 		return err
 	}
 	if fmt.Sprintf("%x", sha256.Sum256(data)) != want && !c.takesAnyIndex {

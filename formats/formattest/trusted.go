@@ -35,21 +35,14 @@ func (t Trusted) Keys() format.Keys { return keyring{keys: t.keys}.public() }
 
 // Armored verifies a detached OpenPGP signature in ASCII armor. A bare one is refused.
 func (t Trusted) Armored(message, signature []byte) error {
-	block, err := armor.Decode(bytes.NewReader(signature))
-	if err != nil || block.Type != openpgp.SignatureType {
-		return fmt.Errorf("the signature is not in armor: %w", ErrSignature)
-	}
-	_, err = openpgp.CheckDetachedSignature(t.entities(), bytes.NewReader(message), block.Body, t.config())
-	return asErrSignature(err)
+	_, err := t.signed(scheme.OpenPGPArmored, message, signature)
+	return err
 }
 
 // Binary verifies a detached OpenPGP signature that is bare packets. One in armor is refused.
 func (t Trusted) Binary(message, signature []byte) error {
-	if bytes.HasPrefix(signature, []byte("-----")) {
-		return fmt.Errorf("the signature is in armor: %w", ErrSignature)
-	}
-	_, err := openpgp.CheckDetachedSignature(t.entities(), bytes.NewReader(message), bytes.NewReader(signature), t.config())
-	return asErrSignature(err)
+	_, err := t.signed(scheme.OpenPGPBinary, message, signature)
+	return err
 }
 
 // EveryBinary verifies a detached OpenPGP signature that is bare packets, and refuses it unless each of them is a good one by
@@ -99,6 +92,36 @@ func (t Trusted) RSA(file string, s scheme.Scheme, message, signature []byte) er
 		return asErrSignature(rsa.VerifyPKCS1v15(key.rsa, h, sum, signature))
 	}
 	return fmt.Errorf("there is no key %q: %w", file, ErrSignature)
+}
+
+// signed verifies a detached signature by any key, and returns when it was made as far as it says so.
+func (t Trusted) signed(s scheme.Scheme, message, signature []byte) (time.Time, error) {
+	var packets io.Reader = bytes.NewReader(signature)
+	switch armored := bytes.HasPrefix(signature, []byte("-----")); {
+	case s == scheme.RSASHA1 || s == scheme.RSASHA256:
+		err := fmt.Errorf("there is no key: %w", ErrSignature)
+		for _, key := range t.keys {
+			if err = t.RSA(key.File, s, message, signature); err == nil {
+				break
+			}
+		}
+		return time.Time{}, err
+	case s == scheme.OpenPGPBinary && armored:
+		return time.Time{}, fmt.Errorf("the signature is in armor: %w", ErrSignature)
+	case s == scheme.OpenPGPArmored:
+		block, err := armor.Decode(packets)
+		if err != nil || block.Type != openpgp.SignatureType {
+			return time.Time{}, fmt.Errorf("the signature is not in armor: %w", ErrSignature)
+		}
+		packets = block.Body
+	case s != scheme.OpenPGPBinary:
+		return time.Time{}, fmt.Errorf("there are no detached signatures in the scheme %q: %w", s, ErrSignature)
+	}
+	made, _, err := openpgp.VerifyDetachedSignature(t.entities(), bytes.NewReader(message), packets, t.config())
+	if err != nil {
+		return time.Time{}, asErrSignature(err)
+	}
+	return made.CreationTime, nil
 }
 
 func (t Trusted) entities() openpgp.EntityList {
