@@ -63,9 +63,13 @@ func (f *Format) Index(s format.Site, in format.Shard, emit func(format.File) er
 			}
 		}
 	}
+	extra, err := extraLines(in)
+	if err != nil {
+		return err
+	}
 	return emit(format.File{
 		Path: root + "/Release",
-		Data: f.release(in.Name(), s.Date, d, sums),
+		Data: append(f.release(in.Name(), s, d, sums), extra...),
 		Sealing: format.Sealing{Seals: []format.Seal{
 			{Name: "InRelease", Scheme: scheme.OpenPGPClearsigned, Purpose: scheme.Index, Path: root + "/InRelease"},
 			// apt takes no other than an armored one.
@@ -86,6 +90,9 @@ type distribution struct {
 func (f *Format) distribution(groups []format.Group) distribution {
 	d := distribution{architectures: append([]string{archAll}, f.settings.Architectures...)}
 	for _, g := range groups {
+		if g.Name == groupExtra {
+			continue
+		}
 		component, arch, _ := strings.Cut(g.Name, "/")
 		d.components = append(d.components, component)
 		if arch == archSource {
@@ -139,16 +146,16 @@ type indexFile struct {
 
 // release returns the file Release of a distribution. Suite and Codename are its name, so that nothing of what apt
 // remembers of a repository ever changes by itself. apt wants the plain files named, too, whichever it fetches.
-func (f *Format) release(name string, date time.Time, d distribution, files []indexFile) []byte {
+func (f *Format) release(name string, s format.Site, d distribution, files []indexFile) []byte {
 	var b bytes.Buffer
 	field := func(name, value string) { b.WriteString(name + ": " + value + "\n") }
 	field("Origin", f.settings.Origin)
 	field("Label", f.settings.Label)
 	field("Suite", name)
 	field("Codename", name)
-	field("Date", date.UTC().Format(dateFormat))
-	if f.settings.ValidFor > 0 {
-		field("Valid-Until", date.UTC().Add(f.settings.ValidFor).Format(dateFormat))
+	field("Date", s.Date.UTC().Format(dateFormat))
+	if until := f.validUntil(s); !until.IsZero() {
+		field("Valid-Until", until.UTC().Format(dateFormat))
 	}
 	field("Acquire-By-Hash", "yes")
 	field("No-Support-for-Architecture-all", "Packages")
@@ -159,4 +166,30 @@ func (f *Format) release(name string, date time.Time, d distribution, files []in
 		fmt.Fprintf(&b, " %s %d %s\n", file.sha256, file.size, file.name)
 	}
 	return b.Bytes()
+}
+
+// validUntil returns the end of an index's validity, or zero. It is not later than that of the upstream's.
+func (f *Format) validUntil(s format.Site) time.Time {
+	var until time.Time
+	if f.settings.ValidFor > 0 {
+		until = s.Date.Add(f.settings.ValidFor)
+	}
+	if s.Behind != nil && !s.Behind.Until.IsZero() && (until.IsZero() || s.Behind.Until.Before(until)) {
+		until = s.Behind.Until
+	}
+	return until
+}
+
+// extraLines returns the lines for the upstream's files that stand beside the listings, each once and in their order.
+func extraLines(in format.Shard) ([]byte, error) {
+	if !slices.ContainsFunc(in.Groups(), func(g format.Group) bool { return g.Name == groupExtra && g.Count > 0 }) {
+		return nil, nil
+	}
+	entries, err := in.Entries(groupExtra)
+	if err != nil {
+		return nil, err
+	}
+	lines := slices.Collect(bytes.Lines(bytes.Join(entries, nil)))
+	slices.SortFunc(lines, bytes.Compare)
+	return bytes.Join(slices.CompactFunc(lines, bytes.Equal), nil), nil
 }

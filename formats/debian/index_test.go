@@ -18,14 +18,17 @@ import (
 
 // A shard is a distribution whose listings have the size of their number, and a digest of its digit.
 type shard struct {
-	name   string
-	groups []format.Group
-	asked  []format.Listing
-	err    error
+	name    string
+	groups  []format.Group
+	entries map[string][][]byte
+	asked   []format.Listing
+	err     error
 }
 
 func (s *shard) Name() string           { return s.name }
 func (s *shard) Groups() []format.Group { return s.groups }
+
+func (s *shard) Entries(group string) ([][]byte, error) { return s.entries[group], nil }
 
 func (s *shard) List(listings ...format.Listing) ([]format.Listed, error) {
 	s.asked = listings

@@ -13,7 +13,7 @@ const incoming = "incoming"
 
 // Route implements [format.Format]:
 //
-//	GET    dists/…, pool/…, and the folders of both
+//	GET    everything
 //	PUT    <distribution>/<component>/[<file>]           a .deb, a .dsc, or a file of a source, which waits for its .dsc
 //	PUT    <distribution>/<component>/incoming/<file>    the same and more from dput, which all wait for their .changes
 //	DELETE pool/…                                        a package, a .dsc, or a file of a source
@@ -22,7 +22,7 @@ const incoming = "incoming"
 func (f *Format) Route(r format.Request) (format.Op, error) {
 	switch r.Method {
 	case "GET":
-		return routeGet(r.Path)
+		return routeGet(r.Path), nil
 	case "PUT":
 		return routePut(r.Path)
 	case "DELETE":
@@ -32,16 +32,12 @@ func (f *Format) Route(r format.Request) (format.Op, error) {
 		"<distribution>/<component>/, such as stable/main/", r.Method)
 }
 
-func routeGet(p string) (format.Op, error) {
-	first, _, _ := strings.Cut(p, "/")
-	switch {
-	case p == "", isTree(first) && strings.HasSuffix(p, "/"):
-		return format.Op{Kind: format.List, Paths: []string{p}}, nil
-	case isTree(first):
-		return format.Op{Kind: format.Get, Paths: []string{p}}, nil
+// routeGet lets every path pass: an upstream may have its packages anywhere.
+func routeGet(p string) format.Op {
+	if p == "" || strings.HasSuffix(p, "/") {
+		return format.Op{Kind: format.List, Paths: []string{p}}
 	}
-	return format.Op{}, format.NotFoundf("there is no %.200q: the index of a Debian repository is under dists/, "+
-		"and its packages are under pool/", p)
+	return format.Op{Kind: format.Get, Paths: []string{p}}
 }
 
 func routePut(p string) (format.Op, error) {

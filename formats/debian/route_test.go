@@ -2,7 +2,6 @@ package debian_test
 
 import (
 	"errors"
-	"io/fs"
 	"testing"
 
 	"hallmark/formats/format"
@@ -56,15 +55,25 @@ func TestRoute(t *testing.T) {
 	}
 }
 
+// An upstream may have its packages anywhere, so that the tree alone says what there is.
+func TestEveryPathCanBeAskedFor(t *testing.T) {
+	f := open(t, nil)
+	for p, want := range map[string]format.Kind{
+		"InRelease": format.Get, "hello.deb": format.Get, "amd64/hello_1.0_amd64.deb": format.Get, "debian/": format.List,
+	} {
+		op, err := f.Route(format.Request{Method: "GET", Path: p})
+		if err != nil || op.Kind != want || len(op.Paths) != 1 || op.Paths[0] != p {
+			t.Errorf("%s: %+v, %v", p, op, err)
+		}
+	}
+}
+
 func TestRequestsThatMeanNothingAreRefused(t *testing.T) {
 	f := open(t, nil)
 	for _, tt := range []struct {
 		method, path string
 		want         error
 	}{
-		{"GET", "stable/main/hello_1.0_amd64.deb", fs.ErrNotExist},
-		{"GET", "InRelease", fs.ErrNotExist},
-		{"GET", "pools/", fs.ErrNotExist},
 		{"POST", "stable/main/", format.ErrNotAllowed},
 		{"PUT", "", format.ErrNotAllowed},
 		{"PUT", "hello_1.0_amd64.deb", format.ErrNotAllowed},
