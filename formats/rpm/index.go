@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"path"
+	"slices"
 
 	"hallmark/formats/format"
 	"hallmark/signing/scheme"
@@ -55,8 +56,20 @@ func (f *Format) Index(s format.Site, in format.Shard, emit func(format.File) er
 			return err
 		}
 	}
+	if slices.ContainsFunc(in.Groups(), func(g format.Group) bool { return g.Name == groupExtra && g.Count > 0 }) {
+		extra, err := in.Entries(groupExtra)
+		if err != nil {
+			return err
+		}
+		slices.SortFunc(extra, bytes.Compare)
+		b.Write(bytes.Join(extra, nil))
+	}
 	b.WriteString("</repomd>\n")
-	if err := emit(format.File{Path: path.Join(dir, repomd+".key"), Data: publicKeys(s.Keys)}); err != nil {
+	keys := publicKeys(s.Keys)
+	if s.Behind != nil {
+		keys = append(keys, s.Behind.PackageKeys...)
+	}
+	if err := emit(format.File{Path: path.Join(dir, repomd+".key"), Data: keys}); err != nil {
 		return err
 	}
 	return emit(format.File{

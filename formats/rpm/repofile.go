@@ -48,18 +48,28 @@ func (f *Format) repoFile(s format.Site, dirs []string, a access) []byte {
 		if a == mirrored {
 			location = "mirrorlist=" + join(s.URL, dir) + "/" + mirrorlist
 		}
-		b = fmt.Appendf(b, "[%s]\nname=%s\n%s\nenabled=1\ngpgcheck=%d\nrepo_gpgcheck=1\ngpgkey=%s/openpgp.asc\n",
-			section(s.Repository, dir), strings.TrimSpace(s.Repository+" "+dir), location, f.checked(), s.KeysURL)
+		b = fmt.Appendf(b, "[%s]\nname=%s\n%s\nenabled=1\ngpgcheck=%d\nrepo_gpgcheck=1\ngpgkey=%s\n",
+			section(s.Repository, dir), strings.TrimSpace(s.Repository+" "+dir), location, f.checked(s),
+			s.KeysURL+"/"+strings.Join(keyFiles(s), " "+s.KeysURL+"/"))
 	}
 	return b
 }
 
-// checked is 1 if packages carry signatures. Without them, clients compare a package with its digest in the signed index.
-func (f *Format) checked() int {
-	if f.settings.SignPackages == never {
+// checked is 1 if packages carry signatures by keys that are known. Without them, clients compare a package with its digest
+// in the signed index.
+func (f *Format) checked(s format.Site) int {
+	if f.settings.SignPackages == never && s.Behind == nil || s.Behind != nil && s.Behind.PackageKeys == nil {
 		return 0
 	}
 	return 1
+}
+
+// keyFiles are the names of the files with the keys that a client has to trust.
+func keyFiles(s format.Site) []string {
+	if s.Behind != nil && s.Behind.PackageKeys != nil {
+		return []string{"openpgp.asc", "upstream.asc"}
+	}
+	return []string{"openpgp.asc"}
 }
 
 // section returns a name that no other directory of any repository has. dnf takes letters, digits and "- _ . :" in it;

@@ -18,8 +18,13 @@ func (f *Format) Setup(s format.Site, client string) ([]byte, error) {
 	default:
 		return nil, format.NotFoundf("RPM packages are installed with dnf or zypper; there is no set-up for %.50q", client)
 	}
+	imports := ""
+	for _, file := range keyFiles(s) {
+		imports += "  rpmkeys --import \"$keys/" + file + "\"\n"
+	}
 	text = strings.NewReplacer(
 		"@URL@", shell.Quote(s.URL), "@KEYS@", shell.Quote(s.KeysURL), "@NAME@", s.Repository, "@REPOS@", string(repos),
+		"@IMPORT@", imports,
 	).Replace(text)
 	return []byte(text), nil
 }
@@ -33,8 +38,7 @@ const dnfSetup = `# Adds the RPM repository @NAME@ to dnf, in /etc/yum.repos.d/h
   repos=/etc/yum.repos.d
   mkdir -p "$repos"
   curl -fsS -o "$repos/hallmark-@NAME@.repo.new" "$url/@NAME@.repo"
-  rpmkeys --import "$keys/openpgp.asc"
-  mv "$repos/hallmark-@NAME@.repo.new" "$repos/hallmark-@NAME@.repo"
+@IMPORT@  mv "$repos/hallmark-@NAME@.repo.new" "$repos/hallmark-@NAME@.repo"
 )
 `
 
@@ -45,8 +49,7 @@ const zypperSetup = `# Adds the RPM repository @NAME@ to zypper, in /etc/zypp/re
   keys=@KEYS@
   repos=/etc/zypp/repos.d
   mkdir -p "$repos"
-  rpmkeys --import "$keys/openpgp.asc"
-  cat >"$repos/hallmark-@NAME@.repo" <<'END'
+@IMPORT@  cat >"$repos/hallmark-@NAME@.repo" <<'END'
 @REPOS@END
 )
 `
