@@ -9,16 +9,22 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	formattest.Run(t, formattest.Subject{
-		Format:    open(t, nil),
+	formattest.Run(t, subject(t))
+}
+
+// subject returns the format as it is by default, and what there is to know of it.
+func subject(tb testing.TB) formattest.Subject {
+	tb.Helper()
+	return formattest.Subject{
+		Format:    open(tb, nil),
 		Upload:    upload,
 		Versions:  []string{"1.0-1", "1:0.9+dfsg~rc1"},
 		Archs:     []string{"amd64", "all", "riscv64"},
-		Extra:     extra(t),
-		Malformed: malformed(t),
-		Attacks:   attacks(t),
+		Extra:     extra(tb),
+		Malformed: malformed(tb),
+		Attacks:   attacks(tb),
 		Client:    client("stable", "unstable"),
-	})
+	}
 }
 
 func TestConformanceOfSignedPackages(t *testing.T) {

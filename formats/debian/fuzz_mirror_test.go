@@ -1,0 +1,9 @@
+package debian_test
+
+import (
+	"testing"
+
+	"hallmark/formats/formattest"
+)
+
+func FuzzMirror(f *testing.F) { formattest.FuzzMirror(f, subject(f)) }
