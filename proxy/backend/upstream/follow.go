@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/sha256"
@@ -317,7 +318,7 @@ func (u *run) Emit(name, context string, stanza []byte) error {
 	if len(u.paths) >= maxFiles {
 		return format.Malformedf("the index lists more than %d files", maxFiles)
 	}
-	f, err := u.r.mirror.Describe(u.scope, context, stanza)
+	f, err := u.r.mirror.Describe(u.scope, context, bytes.Clone(stanza)) // which stays in the file's entries
 	if err != nil {
 		return err
 	}
