@@ -1,22 +1,18 @@
 // Package blob keeps immutable bytes under their SHA-256, on a storage driver of CNCF distribution.
 //
 // A blob is at packages/sha256/<2 hex>/<62 hex> of the driver. What is at packages/uploads/ is on its way; it is left
-// there by a crash, and may be removed when it is a day old.
+// there by a crash, and may be removed when it is a day old. On S3 nothing ever is there: a multipart upload makes its
+// blob visible when it is complete. What a crash leaves of one is for the bucket's lifecycle rule.
 package blob
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"hallmark/proxy/backend"
@@ -25,6 +21,7 @@ import (
 	"github.com/distribution/distribution/v3/registry/storage/driver/factory"
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/filesystem" // the drivers that config takes
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/inmemory"
+	_ "github.com/distribution/distribution/v3/registry/storage/driver/s3-aws"
 )
 
 const (
@@ -32,13 +29,15 @@ const (
 	uploads = "/packages/uploads"
 )
 
-// small is the size up to which a blob is written in one call of the driver.
-const small = 1 << 20
+// patience is how long one call of the driver may take that carries little. An object store that takes a request and
+// never answers must not hold up a commit for ever.
+const patience = time.Minute
 
 // A Store keeps blobs. It is safe for concurrent use, also by several processes.
 type Store struct {
 	driver driver.StorageDriver
 	root   string // of the filesystem driver, which is told to sync folders; otherwise empty
+	object bool   // the driver is an object store's
 	keep   Keep
 }
 
@@ -46,146 +45,28 @@ type Store struct {
 // leaves the blob alone for an hour, if it has not removed it before. Nil: nobody removes anything.
 type Keep func(ctx context.Context, d backend.Digest) error
 
-// Open opens the store on a driver with its parameters, as in the configuration.
+// Open opens the store on a driver with its parameters, as in the configuration. The storage must answer.
 func Open(ctx context.Context, name string, parameters map[string]any, keep Keep) (*Store, error) {
 	d, err := factory.Create(ctx, name, parameters)
 	if err != nil {
 		return nil, fmt.Errorf("storage %s: %w", name, err)
 	}
-	s := &Store{driver: d, keep: keep}
+	s := &Store{driver: d, object: name == "s3", keep: keep}
 	if name == "filesystem" {
 		s.root, _ = parameters["rootdirectory"].(string)
-		if err := s.makeFolders(); err != nil {
-			return nil, fmt.Errorf("storage %s: %w", name, err)
-		}
+		err = s.makeFolders()
+	} else {
+		err = s.Ready(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("storage %s: %w", name, err)
 	}
 	return s, nil
-}
-
-// makeFolders makes all folders that blobs go to, so that to put one syncs no more than its own folder.
-func (s *Store) makeFolders() error {
-	for i := range 256 {
-		if err := os.MkdirAll(filepath.Join(s.root, folder, hex.EncodeToString([]byte{byte(i)})), 0o777); err != nil {
-			return err
-		}
-	}
-	if err := os.MkdirAll(filepath.Join(s.root, uploads), 0o777); err != nil {
-		return err
-	}
-	for dir := filepath.Join(s.root, folder); len(dir) >= len(s.root); dir = filepath.Dir(dir) {
-		if err := syncFolder(dir); err != nil {
-			return err
-		}
-		if dir == filepath.Dir(dir) {
-			break
-		}
-	}
-	return nil
-}
-
-func syncFolder(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
 
 func path(d backend.Digest) string {
 	name := hex.EncodeToString(d[:])
 	return folder + "/" + name[:2] + "/" + name[2:]
-}
-
-// Put stores a blob: see [backend.Blobs]. If r does not have the digest and the size, nothing is stored.
-func (s *Store) Put(ctx context.Context, d backend.Digest, size int64, r io.Reader) error {
-	if err := s.put(ctx, d, size, r); err != nil {
-		var hidden driver.Error // which does not unwrap
-		full := func(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
-		if full(err) || errors.As(err, &hidden) && full(hidden.Detail) {
-			err = fmt.Errorf("%w: %w", backend.ErrFull, err)
-		}
-		return fmt.Errorf("store blob %x: %w", d, err)
-	}
-	return nil
-}
-
-func (s *Store) put(ctx context.Context, d backend.Digest, size int64, r io.Reader) error {
-	if kept, err := s.kept(ctx, d, size); err != nil || kept {
-		return err
-	}
-	sum := sha256.New()
-	r = io.TeeReader(io.LimitReader(r, size+1), sum)
-	check := func(n int64) error {
-		if n != size || !bytes.Equal(sum.Sum(nil), d[:]) {
-			return fmt.Errorf("its %d bytes have the SHA-256 %x", n, sum.Sum(nil))
-		}
-		return nil
-	}
-	if size <= small {
-		data := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
-		n, err := data.ReadFrom(r)
-		if err == nil {
-			err = check(n)
-		}
-		if err == nil {
-			err = s.driver.PutContent(ctx, path(d), data.Bytes())
-		}
-		return err
-	}
-	upload := uploads + "/" + rand.Text()
-	if err := s.upload(ctx, upload, r, check); err != nil {
-		return errors.Join(err, s.forget(upload))
-	}
-	if err := s.driver.Move(ctx, upload, path(d)); err != nil {
-		return errors.Join(err, s.forget(upload))
-	}
-	if s.root == "" {
-		return nil
-	}
-	return syncFolder(filepath.Dir(filepath.Join(s.root, path(d))))
-}
-
-// kept reports whether a blob is there and stays until the commit that will name it.
-func (s *Store) kept(ctx context.Context, d backend.Digest, size int64) (bool, error) {
-	there := s.holds(ctx, d, size)
-	if !there || s.keep == nil {
-		return there, nil
-	}
-	if err := s.keep(ctx, d); err != nil {
-		return false, err
-	}
-	return s.holds(ctx, d, size), nil // it may have been removed before it was kept
-}
-
-func (s *Store) holds(ctx context.Context, d backend.Digest, size int64) bool {
-	info, err := s.driver.Stat(ctx, path(d))
-	return err == nil && info.Size() == size
-}
-
-func (s *Store) upload(ctx context.Context, path string, r io.Reader, check func(int64) error) error {
-	w, err := s.driver.Writer(ctx, path, false)
-	if err != nil {
-		return err
-	}
-	n, err := io.Copy(w, r)
-	if err == nil {
-		err = check(n)
-	}
-	if err == nil {
-		err = w.Commit(ctx)
-	}
-	return errors.Join(err, w.Close())
-}
-
-// forget removes an upload that failed. The request may have ended.
-func (s *Store) forget(path string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	err := s.driver.Delete(ctx, path)
-	if errors.As(err, new(driver.PathNotFoundError)) {
-		return nil
-	}
-	return err
 }
 
 // Open returns a blob: see [backend.Blobs].
@@ -202,11 +83,8 @@ func (s *Store) Open(ctx context.Context, d backend.Digest) (backend.Blob, error
 		}
 		return &file{f, info.Size()}, nil
 	}
-	info, err := s.driver.Stat(ctx, path(d))
+	info, err := s.stat(ctx, d)
 	if err != nil {
-		if errors.As(err, new(driver.PathNotFoundError)) {
-			err = fs.ErrNotExist
-		}
 		return nil, fmt.Errorf("blob %x: %w", d, err)
 	}
 	return &remote{ctx: ctx, driver: s.driver, path: path(d), size: info.Size()}, nil
@@ -219,10 +97,20 @@ type file struct {
 
 func (f *file) Size() int64 { return f.size }
 
+// stat returns what the driver knows of a blob. The error wraps fs.ErrNotExist if there is none.
+func (s *Store) stat(ctx context.Context, d backend.Digest) (driver.FileInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	info, err := s.driver.Stat(ctx, path(d))
+	return info, plain(ctx, err)
+}
+
 // Ready returns nil if the storage answers.
 func (s *Store) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	_, err := s.driver.Stat(ctx, folder)
-	if errors.As(err, new(driver.PathNotFoundError)) {
+	if err = plain(ctx, err); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return err
@@ -230,6 +118,7 @@ func (s *Store) Ready(ctx context.Context) error {
 
 // Walk calls visit for each blob, with the time at which it was put. It stops at the first error.
 func (s *Store) Walk(ctx context.Context, visit func(d backend.Digest, size int64, put time.Time) error) error {
+	var visited error // which the driver may hide
 	err := s.driver.Walk(ctx, folder, func(info driver.FileInfo) error {
 		if info.IsDir() {
 			return nil
@@ -239,9 +128,13 @@ func (s *Store) Walk(ctx context.Context, visit func(d backend.Digest, size int6
 		if n, err := hex.Decode(d[:], []byte(name)); len(name) != 2*len(d) || err != nil || n != len(d) {
 			return nil // not a blob: a crash leaves parts of files
 		}
-		return visit(d, info.Size(), info.ModTime())
+		visited = visit(d, info.Size(), info.ModTime())
+		return visited
 	})
-	if errors.As(err, new(driver.PathNotFoundError)) {
+	if visited != nil {
+		return visited
+	}
+	if err = plain(ctx, err); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return err
@@ -249,15 +142,34 @@ func (s *Store) Walk(ctx context.Context, visit func(d backend.Digest, size int6
 
 // Delete removes a blob, unless it was put after a time. It reports whether it did. One process deletes at a time.
 func (s *Store) Delete(ctx context.Context, d backend.Digest, before time.Time) (bool, error) {
-	info, err := s.driver.Stat(ctx, path(d))
+	info, err := s.stat(ctx, d)
 	if err == nil && !info.ModTime().Before(before) {
 		return false, nil // another has removed it, and it was put anew
 	}
 	if err == nil {
-		err = s.driver.Delete(ctx, path(d))
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		err = plain(ctx, s.driver.Delete(ctx, path(d)))
 	}
-	if errors.As(err, new(driver.PathNotFoundError)) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	return err == nil, err
+	if err != nil {
+		return false, fmt.Errorf("delete blob %x: %w", d, err)
+	}
+	return true, nil
+}
+
+// plain gives an error of a driver the meaning that ours have: fs.ErrNotExist, and that of a context which has ended.
+func plain(ctx context.Context, err error) error {
+	if hidden := (driver.Error{}); errors.As(err, &hidden) { // which does not unwrap
+		err = fmt.Errorf("%s: %w", hidden.DriverName, hidden.Detail)
+	}
+	switch {
+	case errors.As(err, new(driver.PathNotFoundError)):
+		return fs.ErrNotExist
+	case err != nil && ctx.Err() != nil:
+		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+	}
+	return err
 }
