@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -136,48 +135,6 @@ func (k *checker) checkData() {
 		k.fault("data", "is empty: name a folder, such as ./data")
 	}
 	k.checkDatabase()
-}
-
-func (k *checker) checkStorage() {
-	drivers := slices.Sorted(maps.Keys(k.Storage))
-	if len(drivers) > 1 {
-		k.fault("storage", "has the drivers %s: keep one of them", strings.Join(drivers, ", "))
-	}
-	for _, driver := range drivers {
-		at := place("storage").key(driver)
-		parameters := k.Storage[driver]
-		switch driver {
-		case "filesystem":
-			k.checkFilesystem(at, parameters)
-		case "inmemory":
-			if len(parameters) > 0 {
-				k.fault(at, "has parameters, and inmemory takes none: write inmemory: {}")
-			}
-		default:
-			k.fault(at, "is a storage driver that this version does not have%s: write filesystem or inmemory",
-				guess(driver, []string{"filesystem", "inmemory"}))
-		}
-	}
-}
-
-// checkFilesystem checks the parameters of the driver filesystem, which itself
-// ignores those that it does not know and then writes to a folder of its choice.
-func (k *checker) checkFilesystem(at place, parameters map[string]any) {
-	for _, name := range slices.Sorted(maps.Keys(parameters)) {
-		switch value := parameters[name]; name {
-		case "rootdirectory":
-			if folder, ok := value.(string); !ok || folder == "" {
-				k.fault(at.key(name), "is no folder: write its name as text, such as /srv/hallmark")
-			}
-		case "maxthreads":
-			if n, ok := value.(int); !ok || n < 1 {
-				k.fault(at.key(name), "is no number of threads: write a whole number, such as 100")
-			}
-		default:
-			k.fault(at.key(name), "is no parameter of filesystem%s",
-				meant(name, []string{"rootdirectory", "maxthreads"}))
-		}
-	}
 }
 
 func (k *checker) checkLimits() {

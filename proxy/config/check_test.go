@@ -47,6 +47,9 @@ func TestPasswordsInAddressesAreNotRepeated(t *testing.T) {
 		"in one that is no URL":         "public_url: https://user:hunter2@exa mple.com:x",
 		"in token_origins":              "repositories: {a: {format: oci, upstream: {url: 'https://example.com', token_origins: ['https://user:hunter2@example.com']}}}",
 		"in database":                   "database: mysql://user:hunter2@example.com/hallmark",
+		"in a secret that is a number":  "storage: {s3: {bucket: a, region: b, accesskey: hunter2, secretkey: 5}}",
+		"in a secret without its key":   "storage: {s3: {bucket: a, region: b, secretkey: hunter2}}",
+		"in the address of S3":          "storage: {s3: {bucket: a, region: b, regionendpoint: 'https://user:hunter2@example.com'}}",
 		"in place of the name of a key": "keys: {images: [{purpose: image, key: hunter2}]}",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -204,6 +207,7 @@ func TestAuthThatIsRefused(t *testing.T) {
 }
 
 func TestOtherSettingsThatAreRefused(t *testing.T) {
+	s3 := func(more string) string { return "storage: {s3: {bucket: a, region: us-east-1, " + more + "}}" }
 	refuse(t, []refusal{
 		{"tls without key", "tls: {cert: a}", "config.yml:1:1: tls.key is missing"},
 		{"tls without cert", "tls: {key: a}", "tls.cert is missing"},
@@ -212,12 +216,26 @@ func TestOtherSettingsThatAreRefused(t *testing.T) {
 		{"a database's keywords and values", "database: host=localhost dbname=hallmark", "database is no address of PostgreSQL"},
 		{"a database that is no address", "database: 'postgres://a b'", "database is no address"},
 		{"a server without a database", "database: postgres://localhost", "database names no database"},
-		{"a storage driver that this version does not have", "storage: {s3: {bucket: a}}", "storage.s3 is a storage driver that this version does not have: write filesystem or inmemory"},
+		{"a storage driver that this version does not have", "storage: {gcs: {bucket: a}}", "storage.gcs is a storage driver that this version does not have: write filesystem, inmemory or s3"},
 		{"two storage drivers", "storage: {inmemory: , filesystem: }", "storage has the drivers filesystem, inmemory: keep one of them"},
 		{"an unknown parameter of filesystem", "storage: {filesystem: {rootdir: /srv}}", "config.yml:1:33: storage.filesystem.rootdir is no parameter of filesystem (did you mean rootdirectory?)"},
 		{"a folder that is a number", "storage: {filesystem: {rootdirectory: 5}}", "rootdirectory is no folder"},
 		{"a number of threads that is text", "storage: {filesystem: {maxthreads: many}}", "maxthreads is no number of threads"},
 		{"a parameter of inmemory", "storage: {inmemory: {a: b}}", "inmemory takes none"},
+		{"S3 without a bucket", "storage: {s3: {region: us-east-1}}", "config.yml:1:11: storage.s3.bucket is missing: name the bucket"},
+		{"S3 without a region", "storage: {s3: {bucket: a, regionendpoint: 'http://127.0.0.1:9000'}}", "storage.s3.region is missing: write the bucket's region, such as us-east-1"},
+		{"an unknown parameter of S3", s3("forcepathstile: true"), "storage.s3.forcepathstile is no parameter of s3 (did you mean forcepathstyle?)"},
+		{"a redirect to S3", s3("redirectendpoint: 'https://cdn.example.com'"), "storage.s3.redirectendpoint is for redirects to S3, which are never made: clients need only reach the proxy. Remove it"},
+		{"a flag of S3 that is text", s3("secure: 'yes'"), "storage.s3.secure is neither true nor false: write one of these, without quotes"},
+		{"a bucket that is a number", "storage: {s3: {region: a, bucket: 5}}", "storage.s3.bucket is no text: put it in quotes"},
+		{"a chunk of S3 that is too small", s3("chunksize: 5000000"), "storage.s3.chunksize is no number from 5242880"},
+		{"a chunk of S3 with a unit", s3("chunksize: 5MiB"), "storage.s3.chunksize is no number from 5242880"},
+		{"more chunks than S3 has", s3("chunksize: 5242880") + "\nlimits: {upload: 1TiB}", "storage.s3.chunksize is too small for limits.upload, 1TiB, in 10000 parts, which is all that S3 has: write 109951163 or more"},
+		{"half of a key of S3", s3("accesskey: a"), "storage.s3.secretkey is missing: give both accesskey and secretkey, or neither"},
+		{"the other half of a key of S3", s3("secretkey: hunter2"), "storage.s3.accesskey is missing: give both accesskey and secretkey, or neither"},
+		{"a secret as config print writes it", s3("accesskey: a, secretkey: '[secret]'"), "storage.s3.secretkey is what config print writes instead of a secret: write the secret itself"},
+		{"a server that is no address", s3("regionendpoint: '127.0.0.1:9000'"), "storage.s3.regionendpoint is no URL"},
+		{"a server with a path", s3("regionendpoint: 'http://127.0.0.1:9000/s3'"), "storage.s3.regionendpoint has a path"},
 		{"an upload limit of nothing", "limits: {upload: 0}", "config.yml:1:18: limits.upload is 0: write a size above 0"},
 		{"a manifest limit above 4MiB", "limits: {manifest: 5MiB}", "limits.manifest is 5MiB: write a size above 0 and up to 4MiB"},
 		{"a manifest limit of nothing", "limits: {manifest: 0}", "limits.manifest is 0"},

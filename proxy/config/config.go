@@ -41,7 +41,8 @@ type Config struct {
 
 	// Storage says where bytes are kept: the name of a storage driver of CNCF
 	// distribution and its parameters. At most one driver. This version has
-	// filesystem (rootdirectory, maxthreads) and inmemory (no parameters).
+	// filesystem (rootdirectory, maxthreads), inmemory (no parameters) and s3
+	// (bucket, region and many others). A secretkey of s3 is a [Secret].
 	// Empty: files under <data>/storage; StorageDriver knows that default.
 	Storage map[string]map[string]any `yaml:"storage"`
 
@@ -320,7 +321,8 @@ func (c *Config) Loopback() bool {
 }
 
 // StorageDriver returns the name and the parameters of the driver that keeps
-// the bytes, the defaults included. The caller may change the map.
+// the bytes, the defaults and the secrets included. The caller may change the
+// map.
 func (c *Config) StorageDriver() (name string, parameters map[string]any) {
 	name = "filesystem"
 	parameters = map[string]any{"rootdirectory": filepath.Join(c.Data, "storage")}
@@ -328,7 +330,13 @@ func (c *Config) StorageDriver() (name string, parameters map[string]any) {
 		if driver != name {
 			name, parameters = driver, map[string]any{}
 		}
+		if driver == driverS3 { // where servers other than Amazon's are, no host is named after a bucket
+			parameters["forcepathstyle"] = given["regionendpoint"] != nil
+		}
 		for key, value := range given {
+			if secret, ok := value.(Secret); ok {
+				value = string(secret)
+			}
 			parameters[key] = value
 		}
 	}

@@ -62,6 +62,9 @@ func (u Upstream) completedForPackages() *Upstream {
 // are, for check to name.
 func (c *Config) complete(formats []PackageFormat) {
 	c.PublicURL = canonicalOrigin(c.PublicURL)
+	if key, ok := c.Storage[driverS3]["secretkey"].(string); ok {
+		c.Storage[driverS3]["secretkey"] = Secret(key)
+	}
 	if len(c.Repositories) == 0 {
 		c.Repositories["images"] = Repository{Format: FormatOCI, Images: []string{"*"}}
 		for _, f := range formats {

@@ -246,6 +246,12 @@ func TestStorageDriver(t *testing.T) {
 		{"by default files under data", "data: d", "filesystem", map[string]any{"rootdirectory": "d/storage"}},
 		{"filesystem keeps the default of what it does not set", "data: d\nstorage: {filesystem: {maxthreads: 50}}", "filesystem", map[string]any{"rootdirectory": "d/storage", "maxthreads": 50}},
 		{"filesystem elsewhere", "storage: {filesystem: {rootdirectory: /srv}}", "filesystem", map[string]any{"rootdirectory": "/srv"}},
+		{"S3 at Amazon", "storage: {s3: {bucket: b, region: r, accesskey: a, secretkey: s}}", "s3",
+			map[string]any{"bucket": "b", "region": "r", "accesskey": "a", "secretkey": "s", "forcepathstyle": false}},
+		{"S3 elsewhere has the bucket in the path", "storage: {s3: {bucket: b, region: r, regionendpoint: 'http://a:9000'}}", "s3",
+			map[string]any{"bucket": "b", "region": "r", "regionendpoint": "http://a:9000", "forcepathstyle": true}},
+		{"S3 elsewhere, with the bucket in the host", "storage: {s3: {bucket: b, region: r, regionendpoint: 'http://a:9000', forcepathstyle: false}}", "s3",
+			map[string]any{"bucket": "b", "region": "r", "regionendpoint": "http://a:9000", "forcepathstyle": false}},
 		{"inmemory has no parameters", "storage: {inmemory: }", "inmemory", map[string]any{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -41,6 +41,7 @@ func TestWhatPrintWritesLoadsAsTheSame(t *testing.T) {
 		"the defaults":                    "",
 		"nearly every setting":            full,
 		"a driver without parameters":     "storage: {inmemory: }",
+		"S3 without a secret":             "storage: {s3: {bucket: a, region: b, chunksize: 20971520, encrypt: true}}",
 		"text that looks like other YAML": "data: '5'\nrepositories: {'1': {format: oci}, 'null': {format: oci}}",
 		"text with quotes and newlines":   `data: "a\n\"b\" 'c': # d"`,
 	} {
@@ -70,13 +71,17 @@ func TestPrintWritesSizesAndDurationsAsPeopleDo(t *testing.T) {
 	}
 }
 
-func TestThePassphraseIsNeverPrinted(t *testing.T) {
-	c, err := Load("", env(map[string]string{"HALLMARK_KEY_PASSPHRASE": "open sesame"}), Overrides{})
+func TestSecretsAreNeverPrinted(t *testing.T) {
+	text := "storage: {s3: {bucket: a, region: b, accesskey: c, secretkey: open sesame}}"
+	c, err := load("config.yml", []byte(text), env(map[string]string{"HALLMARK_KEY_PASSPHRASE": "open sesame"}), Overrides{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c.KeyPassphrase != "open sesame" {
 		t.Fatalf("the passphrase is %q", string(c.KeyPassphrase))
+	}
+	if _, parameters := c.StorageDriver(); parameters["secretkey"] != "open sesame" {
+		t.Fatalf("the driver is given the secret %q", parameters["secretkey"])
 	}
 	var log strings.Builder
 	slog.New(slog.NewTextHandler(&log, nil)).Info("", "passphrase", c.KeyPassphrase, "config", c)
@@ -86,8 +91,8 @@ func TestThePassphraseIsNeverPrinted(t *testing.T) {
 		"%v":     fmt.Sprintf("%v", c),
 		"%+v":    fmt.Sprintf("%+v", *c),
 		"%#v":    fmt.Sprintf("%#v", c),
-		"%q":     fmt.Sprintf("%q", c.KeyPassphrase),
-		"%x":     fmt.Sprintf("%x", c.KeyPassphrase),
+		"%q":     fmt.Sprintf("%q%q", c.KeyPassphrase, c.Storage),
+		"%x":     fmt.Sprintf("%x%x", c.KeyPassphrase, c.Storage),
 		"slog's": log.String(),
 	} {
 		t.Run(name, func(t *testing.T) {
