@@ -17,13 +17,14 @@ import (
 	"github.com/distribution/distribution/v3/registry/storage/driver"
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/filesystem" // the drivers that config takes
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/inmemory"
+	_ "github.com/distribution/distribution/v3/registry/storage/driver/s3-aws"
 
 	"hallmark/proxy/oci"
 )
 
 // Options are what an embedded registry is made of.
 type Options struct {
-	Driver     string         // of CNCF distribution: "filesystem", "inmemory"
+	Driver     string         // of CNCF distribution: "filesystem", "inmemory", "s3"
 	Parameters map[string]any // of the driver, in its own syntax
 	Secret     string         // signs the state of uploads; the same at every start, or uploads break over a restart
 	Shared     bool           // other processes write to the same storage: nothing is remembered of it
@@ -81,6 +82,8 @@ func newApp(o Options) (a *app, err error) {
 		Storage: configuration.Storage{
 			o.Driver: o.Parameters,
 			"delete": {"enabled": true},
+			// Clients need only reach us, and what they may read is decided here.
+			"redirect": {"disable": true},
 			// The purger would start without asking and log for itself; proxy repo gc does its work.
 			"maintenance": {"uploadpurging": map[any]any{"enabled": false}},
 		},
