@@ -29,7 +29,8 @@ type repository struct {
 // what they get.
 type depot struct {
 	*world.Recorder
-	proxy *world.Proxy
+	proxy   *world.Proxy
+	storage string // where bytes are kept, a line of the configuration; empty: the default
 }
 
 // packageRepositories are those that there are without a config file.
@@ -43,8 +44,14 @@ func repositoryOf(kind world.Kind) string {
 // openDepot starts a proxy with these repositories.
 func openDepot(t *testing.T, repositories map[string]repository) *depot {
 	t.Helper()
-	p := world.StartProxy(t, world.ProxyOptions{Config: depotConfig(repositories)})
-	return &depot{world.Record(t, p.URL), p}
+	return openDepotOn(t, "", repositories)
+}
+
+// openDepotOn is openDepot with the setting of where bytes are kept.
+func openDepotOn(t *testing.T, storage string, repositories map[string]repository) *depot {
+	t.Helper()
+	p := world.StartProxy(t, world.ProxyOptions{Config: storage + depotConfig(repositories)})
+	return &depot{world.Record(t, p.URL), p, storage}
 }
 
 // reconfigure restarts the proxy with other settings.
@@ -53,7 +60,7 @@ func (d *depot) reconfigure(t *testing.T, repositories map[string]repository) {
 	if status := d.proxy.Terminate(); status != 0 {
 		t.Fatalf("the proxy ended with status %d", status)
 	}
-	if err := os.WriteFile(d.proxy.Config, []byte(depotConfig(repositories)), 0o600); err != nil {
+	if err := os.WriteFile(d.proxy.Config, []byte(d.storage+depotConfig(repositories)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	d.proxy.Start(t)

@@ -17,6 +17,7 @@ import (
 const (
 	embedded         = "embedded"
 	embeddedHtpasswd = "embedded with htpasswd"
+	embeddedS3       = "embedded on S3"
 	stock            = "stock registry"
 	stockBasic       = "stock registry with basic auth"
 	stockToken       = "stock registry with tokens"
@@ -67,6 +68,9 @@ func build(t *testing.T, place string, s settings) *house {
 	case embeddedHtpasswd:
 		h.user = world.CI
 		config += "auth:\n  htpasswd: " + passwords(t, world.CI, world.Reader) + "\n"
+	case embeddedS3:
+		s3 := world.StartS3(t)
+		config += s3.Storage(s3.URL)
 	case stock:
 		upstream = h.record(t, world.RegistryOptions{})
 	case stockBasic:

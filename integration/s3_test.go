@@ -3,7 +3,9 @@ package integration
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -11,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"hallmark/integration/world"
 	"hallmark/proxy/backend"
@@ -77,18 +81,69 @@ func TestABlobIsSentToS3Once(t *testing.T) {
 	}
 }
 
+// Images on S3: what is pushed is signed, comes from us and not from S3, and survives a garbage collection, which takes
+// what nothing names.
+func TestImagesOnS3(t *testing.T) {
+	in(t, []string{embeddedS3}, settings{repository: "    signatures: [cosign, bundle]\n"}, func(t *testing.T, h *house) {
+		for _, name := range []string{"crane", "skopeo"} {
+			c, ref := client(t, name), h.ref("team/"+name+":1.0.0")
+			must(t, c.Push(t, ref))
+			h.verified(t, ref)
+			h.notVerifiedBy(t, anotherKey(t), ref)
+			must(t, c.Pull(t, ref))
+		}
+
+		w := h.wire(t, "team/big")
+		w.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		layer := bytes.Repeat([]byte("big layer "), 2_500_000) // of several parts
+		named := w.blob(t, "application/vnd.oci.image.layer.v1.tar", layer)
+		litter := w.blob(t, "application/octet-stream", []byte("nobody names this"))
+		config := w.blob(t, "application/vnd.oci.image.config.v1+json", []byte("{}"))
+		manifest := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"config":%s,"layers":[%s]}`, ociManifest, descriptor(t, config), descriptor(t, named))
+		w.put(t, "1.0.0", ociManifest, []byte(manifest))
+		whole := func() {
+			t.Helper()
+			if got := w.get(t, "/blobs/"+named.Digest.String()); !bytes.Equal(got.Body, layer) {
+				t.Errorf("%d of %d bytes come back", len(got.Body), len(layer))
+			}
+			part := w.do(t, http.MethodGet, "/blobs/"+named.Digest.String(), nil, "Range", "bytes=20000003-20000012")
+			if part.Status != http.StatusPartialContent || !bytes.Equal(part.Body, layer[20_000_003:20_000_013]) {
+				t.Errorf("a range: %d %q", part.Status, part.Body)
+			}
+			h.verified(t, h.ref("team/big:1.0.0"), h.ref("team/crane:1.0.0"))
+		}
+		whole()
+		h.command(t).Run(t, "repo", "gc")
+		whole()
+		if a := w.do(t, http.MethodGet, "/blobs/"+litter.Digest.String(), nil); a.Status != http.StatusNotFound {
+			t.Errorf("what nothing names is there after a garbage collection: %d", a.Status)
+		}
+		h.command(t).Run(t, "repo", "verify")
+	})
+}
+
+func descriptor(t *testing.T, d v1.Descriptor) string {
+	t.Helper()
+	text, err := json.Marshal(d)
+	must(t, err)
+	return string(text)
+}
+
 // makeOld lets every object of a server be of yesterday.
 func makeOld(t *testing.T, s3 *world.S3) {
 	t.Helper()
 	yesterday := time.Now().Add(-24 * time.Hour)
-	files, err := filepath.Glob(filepath.Join(s3.Bucket, "packages/sha256/*/*"))
-	must(t, err)
-	if len(files) == 0 {
-		t.Fatal("there is nothing")
-	}
-	for _, f := range files {
+	for _, f := range objects(t, s3) {
 		must(t, os.Chtimes(f, yesterday, yesterday))
 	}
+}
+
+// objects returns the files in which a server keeps packages.
+func objects(t *testing.T, s3 *world.S3) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(s3.Bucket, "packages/sha256/*/*"))
+	must(t, err)
+	return files
 }
 
 // A connection to S3 that breaks in the middle costs a request and not the answer; one that always breaks is an error.
