@@ -39,6 +39,7 @@ var measurements = []struct {
 	{"publish", (*bench).publish},
 	{"uploads", (*bench).uploads},
 	{"large", (*bench).large},
+	{"s3", (*bench).onS3},
 }
 
 // sizes say how much is moved.

@@ -56,11 +56,11 @@ func (b *bench) publish(t world.T) {
 
 func (b *bench) publishIn(t world.T, g goods) *grid {
 	source := source{g, t.TempDir()}
-	proxy, shelf := startShelf(t, g, "publish", ed25519, clientsAtOnce, "")
+	proxy, shelf := startShelf(t, g, "publish", ed25519, clientsAtOnce, places{})
 	all := []*contender{{keeper: shelf, name: hallmark, most: math.MaxInt, acts: 5, bound: time.Minute}}
 	if b.postgres {
 		pg := world.StartPostgres(t)
-		_, shared := startShelf(t, g, "publish-postgres", ed25519, clientsAtOnce, pg.URL("postgres"))
+		_, shared := startShelf(t, g, "publish-postgres", ed25519, clientsAtOnce, places{database: pg.URL("postgres")})
 		all = append(all, &contender{keeper: shared, name: hallmark + " on PostgreSQL", most: math.MaxInt, acts: 5, bound: time.Minute})
 	}
 	all = append(all, b.startPeers(t, source)...)

@@ -40,12 +40,17 @@ const (
 	rsa3072 = "rsa3072"
 )
 
+// places are where a repository keeps what it has. The zero value is a disk.
+type places struct {
+	database string // an address of PostgreSQL; empty: SQLite
+	storage  string // lines of the configuration; empty: files
+}
+
 // startShelf starts a proxy with one package repository, whose keys are of that kind. Where clients take nothing but RSA,
-// the quickest such key stands in for Ed25519. Its database is the one at an address of PostgreSQL, or SQLite if that is
-// empty.
-func startShelf(t world.T, g goods, purpose, key string, clients int, database string) (*world.Proxy, *shelf) {
+// the quickest such key stands in for Ed25519.
+func startShelf(t world.T, g goods, purpose, key string, clients int, on places) (*world.Proxy, *shelf) {
 	var c strings.Builder
-	fmt.Fprintf(&c, "database: %q\n", database)
+	fmt.Fprintf(&c, "database: %q\n%s", on.database, on.storage)
 	fmt.Fprintf(&c, "repositories:\n  %s: {format: %[1]s}\nkeys:\n  %[1]s:\n", g.format)
 	fmt.Fprintf(&c, "    - {purpose: file, scheme: openpgp, generate: %s}\n    - {purpose: file, scheme: ecdsa, generate: p256}\n", key)
 	index := key
@@ -55,7 +60,7 @@ func startShelf(t world.T, g goods, purpose, key string, clients int, database s
 	fmt.Fprintf(&c, "    - {purpose: index, generate: %s}\n", index)
 	c.WriteString("log: {level: warn}\n")
 	o := world.ProxyOptions{Scenario: purpose + "-" + g.format + "-" + key, Config: c.String()}
-	if database != "" {
+	if on.database != "" {
 		o.Data = makeKeys(t, o.Config)
 	}
 	p := world.StartProxy(t, o)

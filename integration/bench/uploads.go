@@ -22,7 +22,7 @@ func (b *bench) uploads(t world.T) {
 		}
 		for _, key := range []string{ed25519, rsa3072} {
 			t.Logf("uploads, %s, %s", g.title, key)
-			proxy, s := startShelf(t, g, "uploads", key, clientsAtOnce, "")
+			proxy, s := startShelf(t, g, "uploads", key, clientsAtOnce, places{})
 			syscall.Sync()
 			began := time.Now()
 			if err := s.putMany(t.Context(), len(packages), func(i int) pkg { return packages[i] }); err != nil {
@@ -56,7 +56,7 @@ func (b *bench) large(t world.T) {
 	for _, g := range b.goods {
 		t.Logf("large: a package of %s, %s", bytesText(b.size.layer), g.title)
 		file, content, length := g.large(b.size.layer)
-		proxy, s := startShelf(t, g, "large", ed25519, 1, "")
+		proxy, s := startShelf(t, g, "large", ed25519, 1, places{})
 		if err := s.put(t.Context(), g.make(0, 1)); err != nil { // what the first upload of all needs stays
 			t.Fatalf("%v", err)
 		}
