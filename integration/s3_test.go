@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -127,6 +128,36 @@ func descriptor(t *testing.T, d v1.Descriptor) string {
 	text, err := json.Marshal(d)
 	must(t, err)
 	return string(text)
+}
+
+// Whoever has read a blob once asks for nothing but its bytes the next time.
+func TestABlobOnS3IsOneRequest(t *testing.T) {
+	t.Parallel()
+	s3 := world.StartS3(t)
+	wire := world.Record(t, s3.URL)
+	mine, others := openBlobs(t, s3, wire.URL, ""), openBlobs(t, s3, s3.URL, "")
+	d := blobtest.Put(t, others, []byte("one"))
+	read := func() error {
+		wire.Reset()
+		b, err := mine.Open(t.Context(), d)
+		if err != nil {
+			return err
+		}
+		defer b.Close()
+		_, err = b.ReadAt(make([]byte, 3), 0)
+		return err
+	}
+	must(t, read())
+	must(t, read())
+	if r := wire.Requests(); len(r) != 1 || r[0].Method != http.MethodGet {
+		t.Errorf("the second time it takes %+v", r)
+	}
+	if gone, err := others.Delete(t.Context(), d, time.Now().Add(time.Minute)); !gone || err != nil {
+		t.Fatalf("deleted: %t, %v", gone, err)
+	}
+	if err := read(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what another has deleted: %v", err)
+	}
 }
 
 // makeOld lets every object of a server be of yesterday.

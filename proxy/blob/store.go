@@ -39,6 +39,7 @@ type Store struct {
 	root   string // of the filesystem driver, which is told to sync folders; otherwise empty
 	object bool   // the driver is an object store's
 	keep   Keep
+	sizes  sizes
 }
 
 // Keep is told of a blob that is there already and is put again. Once it returns nil, whoever removes what nobody names
@@ -69,7 +70,8 @@ func path(d backend.Digest) string {
 	return folder + "/" + name[:2] + "/" + name[2:]
 }
 
-// Open returns a blob: see [backend.Blobs].
+// Open returns a blob: see [backend.Blobs]. If it was there a while ago and another process has deleted it since, the
+// first read may be what tells, by an error that wraps fs.ErrNotExist.
 func (s *Store) Open(ctx context.Context, d backend.Digest) (backend.Blob, error) {
 	if s.root != "" {
 		f, err := os.Open(filepath.Join(s.root, path(d)))
@@ -83,11 +85,16 @@ func (s *Store) Open(ctx context.Context, d backend.Digest) (backend.Blob, error
 		}
 		return &file{f, info.Size()}, nil
 	}
-	info, err := s.stat(ctx, d)
-	if err != nil {
-		return nil, fmt.Errorf("blob %x: %w", d, err)
+	size, known := s.sizes.get(d)
+	if !known {
+		info, err := s.stat(ctx, d)
+		if err != nil {
+			return nil, fmt.Errorf("blob %x: %w", d, err)
+		}
+		size = info.Size()
+		s.sizes.set(d, size)
 	}
-	return &remote{ctx: ctx, driver: s.driver, path: path(d), size: info.Size()}, nil
+	return &remote{ctx: ctx, driver: s.driver, path: path(d), size: size}, nil
 }
 
 type file struct {
@@ -142,6 +149,7 @@ func (s *Store) Walk(ctx context.Context, visit func(d backend.Digest, size int6
 
 // Delete removes a blob, unless it was put after a time. It reports whether it did. One process deletes at a time.
 func (s *Store) Delete(ctx context.Context, d backend.Digest, before time.Time) (bool, error) {
+	defer s.sizes.forget(d)
 	info, err := s.stat(ctx, d)
 	if err == nil && !info.ModTime().Before(before) {
 		return false, nil // another has removed it, and it was put anew
