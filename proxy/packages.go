@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"os"
 	"path"
 	"strconv"
 	"strings"
@@ -273,6 +274,11 @@ func (s *Server) serveFile(t *transaction, req *http.Request, repo *Repository, 
 		if err := f.Wait(req.Context()); err != nil {
 			return err
 		}
+	}
+	if file, ok := f.ReadSeeker.(*os.File); ok {
+		http.ServeContent(t, req, "", modified, file) // as it is, so that the kernel can send it
+		p.served(req, op.Paths[0], at, t.status)
+		return nil
 	}
 	content := &watched{ReadSeeker: f}
 	http.ServeContent(t, req, "", modified, content)

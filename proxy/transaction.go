@@ -77,6 +77,16 @@ func (t *transaction) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// ReadFrom lets the connection take the bytes of a file without our looking at them.
+func (t *transaction) ReadFrom(r io.Reader) (int64, error) {
+	if t.status == 0 {
+		t.status = http.StatusOK
+	}
+	n, err := io.Copy(t.ResponseWriter, r)
+	t.sent += n
+	return n, err
+}
+
 // Unwrap is for http.ResponseController.
 func (t *transaction) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 

@@ -106,6 +106,9 @@ func (r *Repository) Open(ctx context.Context, at int64, paths ...string) (*back
 		return nil, err
 	}
 	f.ReadSeeker, f.Size, f.Wait, f.Close = c, c.Size(), c.Wait, c.Close
+	if file := c.File(); file != nil {
+		f.ReadSeeker, f.Wait = file, nil
+	}
 	return f, nil
 }
 
