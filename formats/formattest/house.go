@@ -34,6 +34,7 @@ type House struct {
 	shards   map[string]*shard
 	lasting  map[string][]byte // files of older generations whose names tell their content
 	behind   *format.Behind
+	scopes   map[string][]string // of the upstream, by the shards that show them
 	emissions
 }
 

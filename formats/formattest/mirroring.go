@@ -211,6 +211,21 @@ func (t *distrust) follow(fetch func(string) ([]byte, error), trusted *Trusted) 
 	return u.emitted, err
 }
 
+// files returns the files that stanzas list, with what is said of their bytes.
+func (t *distrust) files(of []stanza) map[string]string {
+	t.house.tb.Helper()
+	all := map[string]string{}
+	for _, s := range of {
+		f, err := t.house.guard.describe(t.scope, s)
+		if err != nil {
+			t.house.guard.breach("Describe refuses what Follow emits: %v", err)
+			continue
+		}
+		all[f.Path] = fmt.Sprintf("%s %d %x %s", f.Source, f.Size, f.SHA256, f.Check)
+	}
+	return all
+}
+
 // refuse follows with other keys than those that signed, and what is not signed.
 func (t *distrust) refuse() {
 	h := t.house
@@ -238,7 +253,9 @@ func (t *distrust) refuse() {
 		}
 	}
 	for name, fetch := range map[string]func(string) ([]byte, error){"signed": h.Fetch, "unsigned": h.replacing(unsigned)} {
-		if got, err := t.follow(fetch, nil); err != nil || !equalStanzas(got, t.honest) {
+		u := h.upstream(fetch, nil)
+		e, err := u.follow(t.mirror, t.scope)
+		if got := u.emitted; err != nil || !e.Open && !equalStanzas(got, t.honest) {
 			h.guard.breach("Follow of %q, %s and trusted without a key, has %d stanzas of %d: %v", t.scope, name, len(got), len(t.honest), err)
 		}
 	}
@@ -291,8 +308,8 @@ func (t *distrust) fail() {
 			h.guard.breach("where nobody answers for %s, Follow returns %v, which does not wrap that error", p, err)
 		}
 		switch got, err := t.follow(without(fs.ErrNotExist), &trusted); {
-		case err == nil && !equalStanzas(got, t.honest):
-			h.guard.breach("without %s, Follow emits %d stanzas of %d", p, len(got), len(t.honest))
+		case err == nil && !maps.Equal(t.files(got), t.files(t.honest)): // it may say less of them
+			h.guard.breach("without %s, Follow emits %d stanzas of %d, or others", p, len(got), len(t.honest))
 		case n > 0 && errors.Is(err, fs.ErrNotExist):
 			h.guard.breach("where %s alone is missing, Follow says that there is no such scope: %v", p, err)
 		}

@@ -172,7 +172,13 @@ func (h *House) render(s *shard) []emission {
 		all = append(all, e)
 		return nil
 	}
-	if err := h.guard.Index(h.site(h.Date), r, emit); err != nil {
+	site := h.site(h.Date)
+	if h.behind != nil {
+		behind := *h.behind
+		behind.Scopes = h.scopes[s.name]
+		site.Behind = &behind
+	}
+	if err := h.guard.Index(site, r, emit); err != nil {
 		h.guard.breach("Index of the shard %q: %v", s.name, err)
 	}
 	return all
