@@ -25,7 +25,8 @@ type Settings struct {
 // Defaults returns the settings of a repository that has none.
 func Defaults() Settings { return Settings{Architectures: []string{"x86_64", "aarch64"}} }
 
-// A Format is the format of Arch packages. It implements [format.Format] and [format.Renderer].
+// A Format is the format of Arch packages. It implements [format.Format], [format.Renderer] and
+// [format.Mirror].
 type Format struct {
 	settings Settings
 }

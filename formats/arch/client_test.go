@@ -144,11 +144,19 @@ func fetchPackage(r formattest.Repository, folder, machine string, p map[string]
 	if hex.EncodeToString(sum[:]) != p["SHA256SUM"][0] || fmt.Sprint(len(data)) != p["CSIZE"][0] {
 		return fail(fmt.Errorf("%s is another than the one that the database lists", place))
 	}
-	sig, err := base64.StdEncoding.DecodeString(p["PGPSIG"][0])
+	sig, err := packageSignature(r, path.Join(folder, machine, p["FILENAME"][0])+".sig", p["PGPSIG"])
 	if err != nil {
 		return fail(err)
 	}
 	return place, sum, r.Trusted.EveryBinary(data, sig)
+}
+
+// packageSignature returns the signature that a database holds of a package, or else the one beside it.
+func packageSignature(r formattest.Repository, beside string, held []string) ([]byte, error) {
+	if len(held) == 0 {
+		return r.Fetch(beside)
+	}
+	return base64.StdEncoding.DecodeString(held[0])
 }
 
 // verify does what "pacman -U" does with the address of a package.

@@ -1,6 +1,7 @@
 package arch
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -10,12 +11,15 @@ import (
 )
 
 // Index emits the databases of each architecture that the folder has packages for or that the settings name, also those
-// that list nothing, so that "pacman -Sy" finds them. A folder that never had a package has none.
+// that list nothing, so that "pacman -Sy" finds them. A folder that never had a package has none. In front of an upstream that
+// has databases in the folder, their architectures are in place of those of the settings, and databases keep their names. Two
+// in one folder would have to share what is uploaded to it: the error wraps [format.ErrMalformed].
 func (f *Format) Index(s format.Site, in format.Shard, emit func(format.File) error) error {
-	arches := f.architectures(in.Groups())
-	if len(arches) == 0 {
-		return nil
+	names, err := f.databases(s, in)
+	if err != nil || len(names) == 0 {
+		return err
 	}
+	arches := slices.Sorted(maps.Keys(names))
 	var listings []format.Listing
 	for _, arch := range arches {
 		listings = append(listings, listing(arch, databaseName, groupDatabase), listing(arch, filesName, groupFiles))
@@ -25,7 +29,7 @@ func (f *Format) Index(s format.Site, in format.Shard, emit func(format.File) er
 	}
 	for _, arch := range arches {
 		for _, kind := range []string{databaseName, filesName} {
-			base := path.Join(in.Name(), arch, database(in.Name(), s.Repository)+kind)
+			base := path.Join(in.Name(), arch, names[arch]+kind)
 			for _, file := range []string{base, base + archiveName} {
 				err := emit(format.File{
 					Path:     file,
@@ -42,28 +46,37 @@ func (f *Format) Index(s format.Site, in format.Shard, emit func(format.File) er
 	return nil
 }
 
-// database returns the name of a folder's databases.
-func database(folder, repository string) string {
-	if folder == "" {
-		return repository
+// databases returns the names of the databases by their architectures; none if there are neither packages nor an upstream's
+// databases.
+func (f *Format) databases(s format.Site, in format.Shard) (map[string]string, error) {
+	names := map[string]string{}
+	name := path.Base(in.Name())
+	if in.Name() == "" {
+		name = s.Repository
 	}
-	return path.Base(folder)
-}
-
-// architectures returns those that have databases, in their order; none if there are no groups.
-func (f *Format) architectures(groups []format.Group) []string {
-	if len(groups) == 0 {
-		return nil
-	}
-	arches := slices.Clone(f.settings.Architectures)
-	for _, g := range groups {
-		arch := strings.TrimPrefix(strings.TrimPrefix(g.Name, groupDatabase), groupFiles)
-		if arch != archAny && !slices.Contains(arches, arch) {
-			arches = append(arches, arch)
+	if s.Behind != nil {
+		for _, scope := range s.Behind.Scopes {
+			_, arch, own := splitScope(scope)
+			if other, ok := names[arch]; ok && other != own {
+				return nil, format.Malformedf("the upstream has two databases in the folder %.200q, %.100s and %.100s: "+
+					"only one can be shown there", path.Join(in.Name(), arch), other, own)
+			}
+			names[arch], name = own, own
 		}
 	}
-	slices.Sort(arches)
-	return arches
+	groups := in.Groups()
+	if len(names) == 0 && len(groups) > 0 {
+		for _, arch := range f.settings.Architectures {
+			names[arch] = name
+		}
+	}
+	for _, g := range groups {
+		arch := strings.TrimPrefix(strings.TrimPrefix(g.Name, groupDatabase), groupFiles)
+		if _, ok := names[arch]; !ok && arch != archAny {
+			names[arch] = name
+		}
+	}
+	return names, nil
 }
 
 func listing(arch, kind, group string) format.Listing {
