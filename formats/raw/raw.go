@@ -21,7 +21,7 @@ type Settings struct {
 // Defaults returns the settings of a repository that has none.
 func Defaults() Settings { return Settings{} }
 
-// A Format is the format of raw files. It implements [format.Format] and [format.Renderer].
+// A Format is the format of raw files. It implements [format.Format], [format.Renderer], [format.Mirror] and [format.Finder].
 type Format struct {
 	settings Settings
 }
