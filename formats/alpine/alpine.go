@@ -24,7 +24,8 @@ type Settings struct {
 	// architectures (noarch) is listed in each.
 	Architectures []string `yaml:"architectures"`
 
-	// Whether signatures over SHA-1 stand beside those over SHA-256. apk-tools before 2.7.2 (2017) take no others.
+	// Whether signatures over SHA-1 stand beside those over SHA-256. apk-tools before 2.7.2 (2017) take no others. In front
+	// of an upstream, whether one over SHA-1 is enough for its index, as abuild-sign makes it unless it is told otherwise.
 	SHA1 bool `yaml:"sha1"`
 }
 
@@ -40,7 +41,8 @@ func Defaults() Settings {
 	return Settings{SignPackages: signUnsigned, Architectures: []string{"x86_64", "aarch64"}}
 }
 
-// A Format is the format of Alpine packages. It implements [format.Format] and [format.Renderer].
+// A Format is the format of Alpine packages. It implements [format.Format], [format.Renderer],
+// [format.Mirror] and [format.Checker].
 type Format struct {
 	settings Settings
 }

@@ -10,21 +10,13 @@ import (
 )
 
 // Index emits an APKINDEX.tar.gz for each architecture that the folder has packages for or that the settings name, also one
-// that lists nothing, so that "apk update" finds it. A folder that never had a package has none.
+// that lists nothing, so that "apk update" finds it. A folder that never had a package has none. In front of an upstream that
+// has indexes in the folder, their architectures are in place of those of the settings: there is no empty index for one that
+// nobody has looked for yet.
 //
 // The compressed index is one gzip member, which is what apk 3 demands, behind that of the signatures.
-func (f *Format) Index(_ format.Site, in format.Shard, emit func(format.File) error) error {
-	groups := in.Groups()
-	if len(groups) == 0 {
-		return nil
-	}
-	arches := slices.Clone(f.settings.Architectures)
-	for _, g := range groups {
-		if g.Name != noarch && !slices.Contains(arches, g.Name) {
-			arches = append(arches, g.Name)
-		}
-	}
-	slices.Sort(arches)
+func (f *Format) Index(s format.Site, in format.Shard, emit func(format.File) error) error {
+	arches := f.architectures(s.Behind, in.Groups())
 	listings := make([]format.Listing, 0, len(arches))
 	for _, arch := range arches {
 		listings = append(listings, format.Listing{
@@ -50,6 +42,27 @@ func (f *Format) Index(_ format.Site, in format.Shard, emit func(format.File) er
 		}
 	}
 	return nil
+}
+
+// architectures returns those that have an index, in their order.
+func (f *Format) architectures(behind *format.Behind, groups []format.Group) []string {
+	var arches []string
+	switch {
+	case behind != nil && len(behind.Scopes) > 0:
+		for _, scope := range behind.Scopes {
+			_, arch := splitScope(scope)
+			arches = append(arches, arch)
+		}
+	case len(groups) > 0:
+		arches = slices.Clone(f.settings.Architectures)
+	}
+	for _, g := range groups {
+		if g.Name != noarch {
+			arches = append(arches, g.Name)
+		}
+	}
+	slices.Sort(arches)
+	return slices.Compact(arches)
 }
 
 // head returns the header of the only entry of the archive. It is written by hand (POSIX.1-2001, ustar), since its

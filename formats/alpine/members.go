@@ -60,9 +60,9 @@ func (m *member) broken(err error) error {
 	case m.source.err != nil:
 		return m.source.err
 	case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF):
-		return format.Malformedf("the package is cut off: the gzip member at byte %d has no end", m.start)
+		return format.Malformedf("the file is cut off: the gzip member at byte %d has no end", m.start)
 	case errors.Is(err, gzip.ErrHeader):
-		return format.Malformedf("the package has no gzip member at byte %d", m.start)
+		return format.Malformedf("the file has no gzip member at byte %d", m.start)
 	}
 	return format.Malformedf("the gzip member at byte %d cannot be unpacked: %.100v", m.start, err)
 }

@@ -69,10 +69,14 @@ func checkUpload(dir, name string) error {
 // sidecar the same place among the packages for all architectures.
 func candidates(p string) []string {
 	dir, name := path.Split(p)
-	bare := strings.TrimSuffix(strings.TrimSuffix(name, ".asc"), ".sigstore.json")
 	parent, arch := path.Split(strings.TrimSuffix(dir, "/"))
-	if !strings.HasSuffix(bare, extension) || !isArch(arch) || arch == noarch {
+	if !strings.HasSuffix(bareName(name), extension) || !isArch(arch) || arch == noarch {
 		return []string{p}
 	}
 	return []string{p, parent + noarch + "/" + name}
+}
+
+// bareName returns the name of the file that a sidecar belongs to, or the name itself.
+func bareName(name string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(name, ".asc"), ".sigstore.json")
 }

@@ -19,8 +19,10 @@ const (
 
 // Seal wishes a signature over the control member, if the settings say so. It stands in a member of its own at the beginning,
 // and those that were there are removed. What apk knows the package by, the checksum of the control member, stays.
-func (f *Format) Seal(_ format.Op, b format.Blob, _ format.Keys) (format.Sealing, error) {
-	if f.settings.SignPackages == signNever {
+//
+// A package of an upstream, which an Op of kind Get names, passes as it came.
+func (f *Format) Seal(op format.Op, b format.Blob, _ format.Keys) (format.Sealing, error) {
+	if f.settings.SignPackages == signNever || op.Kind == format.Get && len(op.Paths) > 0 {
 		return format.Sealing{}, nil
 	}
 	c, err := readContents(b)
