@@ -28,6 +28,7 @@ type Format interface {
 	// Parse says what an uploaded file is and where it belongs. It runs twice: on the bytes as they came, without
 	// signatures, and on the bytes as they will be served, with the signatures that its seals brought about. Both times
 	// it must find the same identity: path, name, version, architecture, slot and set. The entries of the second count.
+	// For an upload that its seals bring no signatures to and change nothing of, there is no second run.
 	//
 	// The error for bytes that are no such package wraps [ErrMalformed].
 	Parse(op Op, b Blob, sigs []Signature) (Package, error)

@@ -162,11 +162,13 @@ func (r *Repository) stage(ctx context.Context, op format.Op, body *spool.Body, 
 	if sealed != body {
 		defer sealed.Close()
 	}
-	if s.Package, err = r.Format.Parse(op, sealed, nonNil(s.Signatures)); err != nil {
-		return nil, fmt.Errorf("after it was signed: %w", err)
-	}
-	if err := sameIdentity(p, s.Package); err != nil {
-		return nil, err
+	if sealed != body || len(s.Signatures) > 0 { // otherwise it would read the same once more
+		if s.Package, err = r.Format.Parse(op, sealed, nonNil(s.Signatures)); err != nil {
+			return nil, fmt.Errorf("after it was signed: %w", err)
+		}
+		if err := sameIdentity(p, s.Package); err != nil {
+			return nil, err
+		}
 	}
 	s.Digest, s.Size = sha256Of(sealed), sealed.Size()
 	if s.Package.Unlisted {
