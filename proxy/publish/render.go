@@ -225,13 +225,12 @@ func (v *shardView) emit(f format.File) error {
 		v.after.Files[f.Path] = v.before.Files[f.Path]
 		return nil
 	}
-	var sigs []format.Signature
-	for _, wish := range f.Seals {
-		made, err := v.g.signIndex(wish, m, f.Path, put.Tag)
-		if err != nil {
-			return err
-		}
-		sigs = append(sigs, made...)
+	granted, err := v.g.signIndex(f.Seals, m, f.Path, put.Tag)
+	if err != nil {
+		return err
+	}
+	for i, wish := range f.Seals {
+		made := granted[i]
 		if wish.Path == "" {
 			for _, sig := range made {
 				entry.Spliced = append(entry.Spliced, splicedSignature{wish.Scheme, sig.Value})
@@ -244,7 +243,7 @@ func (v *shardView) emit(f format.File) error {
 		v.g.out.Files = append(v.g.out.Files, backend.Put{Path: wish.Path, Index: true, Content: c})
 	}
 	if f.Splice != nil {
-		if entry.Head, entry.HeadSum, err = v.splice(&put, f, sigs); err != nil {
+		if entry.Head, entry.HeadSum, err = v.splice(&put, f, slices.Concat(granted...)); err != nil {
 			return err
 		}
 		v.after.Files[f.Path] = entry
