@@ -76,7 +76,7 @@ func (r *Repository) run() {
 // in a moment. A generation costs more than to wait for a moment; somebody who uploads alone waits for nobody.
 func (r *Repository) gather(first *job) []*job {
 	batch := []*job{first}
-	moment := time.NewTimer(gatherFor)
+	moment := time.NewTimer(min(max(r.took, leastGather), mostGather))
 	defer moment.Stop()
 	for len(batch) < maxBatch {
 		select {
@@ -98,8 +98,12 @@ func (r *Repository) gather(first *job) []*job {
 	return batch
 }
 
-// gatherFor is how long a generation waits at most for uploads that are being staged.
-const gatherFor = 10 * time.Millisecond
+// How long a generation waits at most for uploads that are being staged: as long as the last one took to be made, within
+// bounds. Where signatures are slow, both are.
+const (
+	leastGather = 10 * time.Millisecond
+	mostGather  = 100 * time.Millisecond
+)
 
 // quick is the size in bytes up to which an upload is staged in a moment.
 const quick = 1 << 20
@@ -173,8 +177,11 @@ func (r *Repository) tryBatch(batch []*job) (taken, later []*job, err error) {
 		tell(refused)
 		if err != nil {
 			r.forget() // it is open what is there now
-		} else if g.ended && r.Observe != nil {
-			r.Observe(len(taken), r.Now().Sub(began))
+		} else if g.ended {
+			r.took = r.Now().Sub(began)
+			if r.Observe != nil {
+				r.Observe(len(taken), r.took)
+			}
 		}
 		return taken, later, err
 	}

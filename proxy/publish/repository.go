@@ -82,6 +82,7 @@ type Repository struct {
 	grown   chan struct{} // holds one: something was committed
 
 	// Of the committer alone, but for mu.
+	took     time.Duration // that the last generation took to be made
 	mu       sync.Mutex
 	current  *current
 	unpacked map[string]bool // listings that have changed since the packer looked
