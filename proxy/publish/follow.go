@@ -94,6 +94,7 @@ func (g *generation) list(l *Listed, scope string) error {
 	if err != nil {
 		return err
 	}
+	ours := false
 	switch {
 	case p == nil:
 		if stays, err := g.makeRoom(l); err != nil || !stays {
@@ -113,6 +114,7 @@ func (g *generation) list(l *Listed, scope string) error {
 			return err
 		}
 		rec.Shard, rec.Groups, rec.Op = "", nil, format.Op{}
+		ours = true
 	}
 	m := membership{Scope: scope, Print: l.Print, Shard: l.Shard}
 	for _, e := range l.Entries {
@@ -121,11 +123,12 @@ func (g *generation) list(l *Listed, scope string) error {
 			return err
 		}
 	}
-	in := []membership{m}
-	if rec.Foreign != nil {
-		in = append(rec.Foreign.In, m)
+	was := rec.Foreign
+	rec.Foreign = &foreign{Source: l.Source, Size: l.Size, SHA256: l.SHA256, Check: l.Check, In: []membership{m}, Ours: ours}
+	if was != nil {
+		rec.Foreign.In = append(was.In, m)
+		rec.Foreign.Ours = was.Ours
 	}
-	rec.Foreign = &foreign{Source: l.Source, Size: l.Size, SHA256: l.SHA256, Check: l.Check, In: in}
 	p.Name, p.Version, p.Arch, p.Slot, p.Variant, p.Shard = l.Name, l.Version, l.Arch, l.Slot, l.Variant, l.Shard
 	return g.keepPackage(*p, rec)
 }
@@ -153,7 +156,7 @@ func (g *generation) relist(p *backend.Package, rec *record, l *Listed, scope st
 	for _, path := range rec.Sidecars {
 		g.out.Gone = append(g.out.Gone, backend.Gone{Path: path, Lasting: true})
 	}
-	rec.Sidecars, rec.Signatures = nil, nil
+	rec.Sidecars, rec.Signatures, rec.Foreign.Ours = nil, nil, false
 	g.listFile(p, l)
 	return true, nil
 }

@@ -89,6 +89,8 @@ type foreign struct {
 	SHA256 []byte `json:",omitempty"`
 	Check  string `json:",omitempty"`
 	In     []membership
+	// Ours says that it was uploaded here before the upstream listed it.
+	Ours bool `json:",omitempty"`
 }
 
 // A membership is a scope that lists a file: several may list the same one.
@@ -116,6 +118,15 @@ func ForeignOf(p backend.Package) (f format.Foreign, prints map[string][]byte, o
 		prints[m.Scope] = m.Print
 	}
 	return f, prints, true, nil
+}
+
+// uploadedHere reports whether a package was uploaded here, also if the upstream has listed it since.
+func uploadedHere(p backend.Package) (bool, error) {
+	var rec record
+	if err := json.Unmarshal(p.Record, &rec); err != nil {
+		return false, fmt.Errorf("the record of %s: %w", p.Path, err)
+	}
+	return rec.Foreign == nil || rec.Foreign.Ours, nil
 }
 
 // memberships returns the shards and groups that have entries of a package.

@@ -125,8 +125,8 @@ func ours(there []backend.Package) bool {
 	if len(there) == 0 || !there[0].Removed.IsZero() {
 		return false
 	}
-	_, _, foreign, err := ForeignOf(there[0])
-	return err == nil && !foreign
+	here, err := uploadedHere(there[0])
+	return err == nil && here
 }
 
 // know puts what the upstream was found to have in place of what its index does not say.

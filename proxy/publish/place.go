@@ -231,7 +231,7 @@ func (g *generation) removeFirst(j *job) error {
 		}
 		for _, t := range there {
 			if t.Removed.IsZero() && !g.removed[t.Path] {
-				if _, _, foreign, err := ForeignOf(t); err != nil || foreign {
+				if ours, err := uploadedHere(t); err != nil || !ours {
 					return cmp.Or(err, errForeign(path))
 				}
 				if err := g.take(path, false); err != nil {
@@ -283,7 +283,7 @@ func (g *generation) take(path string, evicted bool) error {
 	}
 	g.removed[path] = true
 	g.dirty = true
-	if g.Upstream != nil && rec.Foreign == nil {
+	if g.Upstream != nil && (rec.Foreign == nil || rec.Foreign.Ours) {
 		return g.uncover()
 	}
 	return nil
