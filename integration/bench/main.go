@@ -39,6 +39,8 @@ var measurements = []struct {
 	{"publish", (*bench).publish},
 	{"uploads", (*bench).uploads},
 	{"large", (*bench).large},
+	{"front", (*bench).front},
+	{"refresh", (*bench).refresh},
 	{"s3", (*bench).onS3},
 }
 
