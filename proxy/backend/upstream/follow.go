@@ -23,12 +23,10 @@ import (
 // A print tells stanzas apart: it is the beginning of a SHA-256 of context and bytes.
 type print [16]byte
 
-func printOf(context string, stanza []byte) (p print) {
-	h := sha256.New()
-	io.WriteString(h, context)
-	h.Write([]byte{0})
-	h.Write(stanza)
-	copy(p[:], h.Sum(nil))
+func (u *run) printOf(context string, stanza []byte) (p print) {
+	u.buffer = append(append(append(u.buffer[:0], context...), 0), stanza...)
+	sum := sha256.Sum256(u.buffer)
+	copy(p[:], sum[:])
 	return p
 }
 
@@ -70,7 +68,7 @@ func (r *Repository) follow(ctx context.Context, name string, s *scope) error {
 			return fmt.Errorf("the note of %q: %w", name, err)
 		}
 	}
-	run := &run{ctx: ctx, r: r, scope: name, known: &s.known, paths: map[print]string{}, files: map[string]bool{}, parts: map[string]part{}}
+	run := newRun(ctx, r, name, &s.known)
 	defer run.close()
 	if before.Anchor != "" {
 		if err := run.begin(before); err != nil || run.unchanged {
@@ -162,6 +160,15 @@ type run struct {
 	files map[string]bool // the paths of all that is listed
 	parts map[string]part
 	add   []publish.Listed
+
+	buffer []byte
+}
+
+func newRun(ctx context.Context, r *Repository, scope string, k *known) *run {
+	return &run{
+		ctx: ctx, r: r, scope: scope, known: k, parts: map[string]part{},
+		paths: make(map[print]string, len(k.paths)), files: make(map[string]bool, len(k.paths)),
+	}
 }
 
 // begin asks for the file by which the upstream is asked whether anything has changed.
@@ -304,7 +311,7 @@ const maxFiles = 2_000_000
 
 // Emit implements [format.Upstream].
 func (u *run) Emit(name, context string, stanza []byte) error {
-	id := printOf(context, stanza)
+	id := u.printOf(context, stanza)
 	p := u.parts[name]
 	p.prints = append(p.prints, id)
 	u.parts[name] = p
