@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -59,9 +60,14 @@ func (r *Repository) Attest(ctx context.Context, path string) error {
 	return err
 }
 
-// sealBeside grants those wishes of the format that leave the file as it is.
+// sealBeside grants those wishes of the format that leave the file as it is. One that the format would not sign has no
+// signature of its kind; those that every file has say nothing of what it is.
 func (r *Repository) sealBeside(b format.Blob, m signing.Message, s *staged) error {
 	sealing, err := r.Format.Seal(format.Op{Kind: format.Get, Paths: []string{s.Package.Path}}, b, r.keys)
+	if errors.Is(err, format.ErrMalformed) {
+		r.Log.Warn("a file of the upstream gets no signature of its kind", "repository", r.Name, "path", s.Package.Path, "error", err)
+		return nil
+	}
 	if err != nil || sealing.Splice != nil {
 		return err
 	}

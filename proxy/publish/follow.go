@@ -100,6 +100,9 @@ func (g *generation) list(l *Listed, scope string) error {
 		if stays, err := g.makeRoom(l); err != nil || !stays {
 			return err
 		}
+		if _, _, ok := sidecarOf(l.Path); ok {
+			g.dropFile(l.Path) // an author's signature stands where ours does
+		}
 		p = &backend.Package{Path: l.Path}
 		g.listFile(p, l)
 	case rec.Foreign != nil:
