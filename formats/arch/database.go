@@ -47,7 +47,7 @@ func eachPackage(db format.Blob, limit int64, visit func(listed) error) error {
 	}
 	buffered := bufio.NewReader(d)
 	if begin, err := buffered.Peek(2 * block); len(bytes.TrimLeft(begin, "\x00")) == 0 && (err == nil || err == io.EOF) {
-		return nil // the archive of no packages
+		return checkEmpty(buffered)
 	}
 	// A folder may have an entry of its own, and up to two files.
 	limits := tarball.Limits{Entries: 3 * packagesMost, Name: 512, Size: listMost}
@@ -68,6 +68,22 @@ func eachPackage(db format.Blob, limit int64, visit func(listed) error) error {
 		return err
 	}
 	return flush()
+}
+
+// checkEmpty reads the archive of no packages, which is nothing but zeros, to its end.
+func checkEmpty(r io.Reader) error {
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := r.Read(buffer)
+		switch {
+		case len(bytes.TrimLeft(buffer[:n], "\x00")) > 0:
+			return format.Malformedf("something follows the end of the database")
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		}
+	}
 }
 
 // read takes a file of the package's folder.
