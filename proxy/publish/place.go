@@ -64,7 +64,7 @@ func (g *generation) check(s *staged) error {
 		if p.Overwrites && other.Uploaded != s.Uploaded {
 			return errAlone
 		}
-		there = []backend.Package{{Path: p.Path, Uploaded: other.Uploaded}}
+		there = []backend.Package{{Path: p.Path, Uploaded: other.Uploaded, Digest: other.Digest}}
 	} else if g.removed[p.Path] && len(there) == 1 {
 		there[0].Removed = g.time
 	}

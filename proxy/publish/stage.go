@@ -195,7 +195,7 @@ func (s *staged) compare(there []backend.Package) (same bool, err error) {
 			continue
 		}
 		switch {
-		case t.Uploaded == s.Uploaded:
+		case t.Uploaded == s.Uploaded, t.Digest == s.Uploaded: // as it came, or as it is served
 			return t.Removed.IsZero(), nil
 		case s.Package.Overwrites:
 		case t.Removed.IsZero():
