@@ -1,6 +1,7 @@
 package world
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -104,6 +105,8 @@ func (a *Aptly) publish(t T) {
 
 // FTPArchive is apt-ftparchive with its cache of what is in packages, and gpg.
 type FTPArchive struct {
+	ByHash bool // index files are to be had by their digests, too, as in Debian's own archive
+
 	dir, config string
 	key         *OpenPGP
 	Command
@@ -152,7 +155,8 @@ func (f *FTPArchive) publish(t T) {
 	t.Helper()
 	f.Run(t, "generate", f.config)
 	dists := filepath.Join("dists", peerDistribution)
-	release := f.Run(t, "-o", "APT::FTPArchive::Release::Suite="+peerDistribution,
+	release := f.Run(t, "-o", fmt.Sprint("APT::FTPArchive::DoByHash=", f.ByHash),
+		"-o", "APT::FTPArchive::Release::Suite="+peerDistribution,
 		"-o", "APT::FTPArchive::Release::Components="+peerComponent,
 		"-o", "APT::FTPArchive::Release::Architectures="+runtime.GOARCH, "release", dists)
 	path := filepath.Join(f.dir, dists, "Release")
