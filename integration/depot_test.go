@@ -23,6 +23,7 @@ type repository struct {
 	format   string // empty: the repository's name
 	settings string // of the format, a YAML mapping in one line
 	keys     string // those that sign the index and perhaps packages; lines of YAML
+	upstream string // what it stands in front of, a YAML mapping in one line; empty: nothing
 }
 
 // A depot is a proxy with package repositories. Clients reach it through a Recorder, which may tamper with
@@ -78,6 +79,9 @@ func depotConfig(repositories map[string]repository) string {
 		}
 		keys += "  " + name + ":\n" + r.keys + "    - {purpose: file, scheme: openpgp, generate: ed25519}\n"
 		repos += "  " + name + ":\n    format: " + r.format + "\n"
+		if r.upstream != "" {
+			repos += "    upstream: " + r.upstream + "\n"
+		}
 		if r.settings != "" {
 			repos += "    " + r.format + ": " + r.settings + "\n"
 		}
@@ -92,11 +96,16 @@ func indexKey(source string) string { return "    - {purpose: index, " + source 
 // has there.
 func (d *depot) put(t *testing.T, kind world.Kind, b world.Built) string {
 	t.Helper()
+	return d.putAt(t, d.folder(kind)+b.File(), b.Path)
+}
+
+// folder is where a person uploads packages of a kind to.
+func (d *depot) folder(kind world.Kind) string {
 	folder := d.URL + "/" + repositoryOf(kind) + "/"
 	if kind == world.Deb {
 		folder += "stable/main/"
 	}
-	return d.putAt(t, folder+b.File(), b.Path)
+	return folder
 }
 
 // putAt uploads a file, which must be new, and returns where it is.
