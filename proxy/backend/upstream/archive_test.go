@@ -1,0 +1,131 @@
+package upstream_test
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing"
+	"time"
+
+	"hallmark/formats/debian"
+	"hallmark/proxy/backend"
+	"hallmark/proxy/backend/upstream"
+)
+
+// newArchive returns a stand in front of a Debian archive that is trusted without a key.
+func newArchive(t *testing.T) *stand {
+	f, err := debian.New(debian.Defaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStand(t, f)
+	s.keys = upstream.Unverified()
+	s.restart()
+	return s
+}
+
+// publishArchive has the server publish a distribution with packages, which are all in one pool.
+func (s *stand) publishArchive(distribution string, date time.Time, validity time.Duration, packages ...string) {
+	var list strings.Builder
+	tree := map[string]string{}
+	for _, name := range packages {
+		path := "pool/main/" + name + "_1_amd64.deb"
+		tree[path] = "the bytes of " + name
+		fmt.Fprintf(&list, "Package: %s\nVersion: 1\nArchitecture: amd64\nFilename: %s\nSize: %d\nSHA256: %x\n\n", name, path, len(tree[path]), sha256.Sum256([]byte(tree[path])))
+	}
+	const format = "Mon, 02 Jan 2006 15:04:05 UTC"
+	release := "Codename: " + distribution + "\nDate: " + date.Format(format) + "\n"
+	if validity > 0 {
+		release += "Valid-Until: " + date.Add(validity).Format(format) + "\n"
+	}
+	tree["dists/"+distribution+"/Release"] = release + fmt.Sprintf("Architectures: amd64\nComponents: main\nSHA256:\n %x %d main/binary-amd64/Packages\n",
+		sha256.Sum256([]byte(list.String())), list.Len())
+	tree["dists/"+distribution+"/main/binary-amd64/Packages"] = list.String()
+	s.server.set(tree)
+}
+
+const packagesOf = "dists/%s/main/binary-amd64/Packages"
+
+func TestAnOlderIndexIsRefusedAndTheLogSaysSo(t *testing.T) {
+	s := newArchive(t)
+	first := s.now
+	s.publishArchive("stable", first, 0, "a", "b")
+	before := s.mustGet(fmt.Sprintf(packagesOf, "stable"))
+	s.publishArchive("stable", first.Add(-time.Hour), 0, "a")
+	for _, restart := range []bool{false, true} {
+		s.later()
+		if restart {
+			s.restart()
+		}
+		if now := s.mustGet(fmt.Sprintf(packagesOf, "stable")); now != before {
+			t.Errorf("it lists\n%s", now)
+		}
+	}
+	if log := s.log.String(); !strings.Contains(log, "older") || !strings.Contains(log, "repository=front") {
+		t.Errorf("the log says\n%s", log)
+	}
+	s.publishArchive("stable", first.Add(time.Second), 0, "a")
+	s.later()
+	if now := s.mustGet(fmt.Sprintf(packagesOf, "stable")); strings.Contains(now, "Package: b") {
+		t.Errorf("a newer index is not taken over:\n%s", now)
+	}
+}
+
+func TestTheEndOfAnIndexsValidityIsNeverExtended(t *testing.T) {
+	s := newArchive(t)
+	s.publishArchive("stable", s.now, 2*time.Hour, "a")
+	until := s.now.Add(2 * time.Hour)
+	want := "Valid-Until: " + until.Format("Mon, 02 Jan 2006 15:04:05 UTC")
+	if release := s.mustGet("dists/stable/Release"); !strings.Contains(release, want) {
+		t.Errorf("Release lacks %s:\n%s", want, release)
+	}
+	s.now = until.Add(-time.Minute)
+	s.server.fail(503)
+	if release := s.mustGet("dists/stable/Release"); !strings.Contains(release, want) {
+		t.Errorf("while the upstream is down, Release lacks %s:\n%s", want, release)
+	}
+	s.now = until.Add(time.Second)
+	if _, err := s.get("dists/stable/Release"); !errors.Is(err, backend.ErrUpstream) {
+		t.Errorf("after its end it is served: %v", err)
+	}
+	s.server.fail(0)
+	s.publishArchive("stable", s.now, time.Hour, "a")
+	s.later()
+	if release := s.mustGet("dists/stable/Release"); strings.Contains(release, want) {
+		t.Errorf("a new index has the old end:\n%s", release)
+	}
+}
+
+func TestAFileThatTwoDistributionsListGoesWithTheLast(t *testing.T) {
+	s := newArchive(t)
+	s.publishArchive("stable", s.now, 0, "a", "b")
+	s.publishArchive("testing", s.now, 0, "a", "c")
+	lists := func(distribution, name string) bool {
+		t.Helper()
+		return strings.Contains(s.mustGet(fmt.Sprintf(packagesOf, distribution)), "Package: "+name+"\n")
+	}
+	if !lists("stable", "a") || !lists("testing", "a") || lists("stable", "c") {
+		t.Fatal("the two are mixed")
+	}
+	s.publishArchive("stable", s.now.Add(time.Second), 0, "b")
+	s.later()
+	if lists("stable", "a") || !lists("testing", "a") {
+		t.Error("a is gone from stable alone")
+	}
+	if got := s.mustGet("pool/main/a_1_amd64.deb"); got != "the bytes of a" {
+		t.Errorf("its bytes are %q", got)
+	}
+	s.publishArchive("testing", s.now.Add(time.Second), 0, "c")
+	s.later()
+	if lists("testing", "a") {
+		t.Error("a is in testing")
+	}
+	if err := s.verify(); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.get("dists/nowhere/Release"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a distribution that there is not: %v", err)
+	}
+}
