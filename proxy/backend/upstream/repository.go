@@ -99,6 +99,12 @@ func (r *Repository) Open(ctx context.Context, at int64, paths ...string) (*back
 		return nil, err
 	}
 	c, err := r.downloads.Open(ctx, want)
+	if err == nil && c.Size() <= withheld {
+		// Nothing of it is given away before the end: what is wrong with it can be an answer, not a broken transfer.
+		if err = c.Wait(ctx); err != nil {
+			c.Close()
+		}
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, r.options.Client.fault("lists %s and has no such file", want.Source)
 	}
