@@ -66,7 +66,7 @@ func standInFront(t *testing.T, kind world.Kind, peer world.Peer, key *world.Ope
 // repositories are the one repository, in front of an address whose index is by a key.
 func (f *front) repositories(t *testing.T, address string, key *world.OpenPGP, more ...string) map[string]repository {
 	t.Helper()
-	settings := append([]string{"url: " + address, "key: " + key.Public(t), "refresh: 1ms", "timeout: 1s"}, more...)
+	settings := append([]string{"url: " + address, "key: " + key.Public(t), "refresh: 1ns", "timeout: 1s"}, more...)
 	return map[string]repository{repositoryOf(f.kind): {upstream: "{" + strings.Join(settings, ", ") + "}"}}
 }
 
@@ -103,7 +103,7 @@ func onEachUpstream(t *testing.T, scene func(t *testing.T, f *front, m world.Man
 		for _, name := range u.managers {
 			t.Run(u.name+" read by "+name, func(t *testing.T) {
 				t.Parallel()
-				key := world.NewOpenPGP(t, "rsa3072")
+				key := world.NewOpenPGP(t, "ed25519")
 				scene(t, standInFront(t, u.kind, u.open(t, key), key), manager(t, name))
 			})
 		}
@@ -156,7 +156,7 @@ func TestPackageManagersTakeWhatIsThroughTheProxyAndNothingElse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := manager(t, name)
-			key := world.NewOpenPGP(t, "rsa3072")
+			key := world.NewOpenPGP(t, "ed25519")
 			takesWhatIsThere(t, m, standInFront(t, m.Kind, upstreamOf(t, m.Kind, key), key).depot)
 		})
 	}
@@ -177,7 +177,7 @@ func bothKindsOfPackages(t *testing.T, scene func(t *testing.T, f *front, m worl
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := manager(t, name)
-			key := world.NewOpenPGP(t, "rsa3072")
+			key := world.NewOpenPGP(t, "ed25519")
 			scene(t, standInFront(t, m.Kind, upstreamOf(t, m.Kind, key), key), m)
 		})
 	}
