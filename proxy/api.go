@@ -43,7 +43,7 @@ func (s *Server) serveAPI(t *transaction, req *http.Request, rest string) error 
 		if repo.Packages == nil {
 			return notFound("the API verifies and reindexes repositories of packages; %s is one of images", repo.Name)
 		}
-		work := repo.Packages.Publish.Verify
+		work := repo.Packages.verify
 		if parts[2] == "reindex" {
 			work = repo.Packages.Publish.Reindex
 		}

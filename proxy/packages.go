@@ -33,7 +33,17 @@ type Packages struct {
 	// Nil: none.
 	Upstream     backend.Upstream
 	UpstreamKeys []byte
-	pins         pins
+	// VerifyCache verifies what is kept of the upstream, as Publish.Verify does what is published. Nil: there is nothing.
+	VerifyCache func(ctx context.Context, tell func(string)) error
+	pins        pins
+}
+
+// verify verifies all that there is.
+func (p *Packages) verify(ctx context.Context, tell func(string)) error {
+	if err := p.Publish.Verify(ctx, tell); err != nil || p.VerifyCache == nil {
+		return err
+	}
+	return p.VerifyCache(ctx, tell)
 }
 
 // maxPath is the longest path of a file in a package repository, in bytes.

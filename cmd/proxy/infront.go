@@ -36,7 +36,7 @@ func (h *house) openInFront(c *config.Upstream, kept *hosted.Repository, o *publ
 	if o.Behind, err = behindOf(c); err != nil {
 		return err
 	}
-	cache, err := upstream.OpenCache(h.cacheFolder(repo.Name), upstream.CacheOptions{Size: int64(c.Cache.Size), Keep: c.Cache.Keep})
+	cache, err := upstream.OpenCache(cacheFolder(h.config, repo.Name), upstream.CacheOptions{Size: int64(c.Cache.Size), Keep: c.Cache.Keep})
 	if err != nil {
 		return err
 	}
@@ -60,12 +60,14 @@ func (h *house) openInFront(c *config.Upstream, kept *hosted.Repository, o *publ
 	ready := repo.Ready
 	repo.Ready = func(ctx context.Context) error { return errors.Join(ready(ctx), front.Ready(ctx)) }
 	repo.Packages.Tree, repo.Packages.Upstream, repo.Packages.UpstreamKeys = front, front, o.Behind.PackageKeys
+	repo.Packages.VerifyCache = front.VerifyCache
 	h.closers = append(h.closers, front.Close)
 	return nil
 }
 
-func (h *house) cacheFolder(repository string) string {
-	return filepath.Join(h.config.Data, "cache", repository)
+// cacheFolder is where a repository keeps files of its upstream.
+func cacheFolder(c *config.Config, repository string) string {
+	return filepath.Join(c.Data, "cache", repository)
 }
 
 // upstreamKeys reads the keys that check an upstream's index; none if it is trusted without.

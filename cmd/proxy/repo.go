@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"hallmark/proxy/backend/upstream"
 	"hallmark/proxy/config"
 	"hallmark/signing"
 )
@@ -34,9 +35,22 @@ type summary struct {
 	Setup    string      `json:"setup,omitempty"` // how to point clients at it
 	Images   []string    `json:"images,omitempty"`
 	Schemes  []string    `json:"signatures,omitempty"`
+	Cache    *usage      `json:"cache,omitempty"` // of packages behind an upstream
 	Keys     []listedKey `json:"keys"`
 	config   config.Repository
 	keyFault error
+}
+
+// usage is how full a cache is.
+type usage struct {
+	Files int   `json:"files"`
+	Bytes int64 `json:"bytes"`
+	Size  int64 `json:"size"` // how many bytes the files may have together
+}
+
+func (u usage) String() string {
+	percent := 100 * float64(u.Bytes) / float64(max(u.Size, 1))
+	return fmt.Sprintf("%d files with %d bytes, %.1f%% of %s", u.Files, u.Bytes, percent, config.Size(u.Size))
 }
 
 func summarize(c *config.Config, repo string) (*summary, error) {
@@ -47,6 +61,13 @@ func summarize(c *config.Config, repo string) (*summary, error) {
 	}
 	if r.Format != config.FormatOCI {
 		s.URL, s.Setup = c.BaseURL()+"/"+repo+"/", c.BaseURL()+"/-/setup/"+repo
+		if r.Upstream != nil {
+			files, bytes, err := upstream.CacheUsage(cacheFolder(c, repo))
+			if err != nil {
+				return nil, err
+			}
+			s.Cache = &usage{files, bytes, int64(r.Upstream.Cache.Size)}
+		}
 	}
 	store, err := keyStore(c)
 	if err != nil {
@@ -124,6 +145,9 @@ func repoShowCommand(w *world) *cobra.Command {
 			fmt.Fprintf(tw, "name\t%s\nformat\t%s\n", s.Name, s.Format)
 			if s.URL != "" {
 				fmt.Fprintf(tw, "url\t%s\nset-up text\t%s\n", s.URL, s.Setup)
+				if s.Cache != nil {
+					fmt.Fprintf(tw, "in front of\t%s\ncache\t%s\n", s.Behind, s.Cache)
+				}
 			} else {
 				fmt.Fprintf(tw, "images\t%s\nin front of\t%s\nsignatures\t%s\n", strings.Join(s.Images, " "), s.Behind, strings.Join(s.Schemes, " "))
 			}
@@ -178,7 +202,8 @@ func repoVerifyCommand(w *world) *cobra.Command {
 		Short: "Check that everything in a repository is what it was, and signed",
 		Long: `Of a repository of images, verify checks the signature of every tag, or of the one
 image that is named. Of a repository of packages, it reads every package and every
-index file, and holds them against their digests, their signatures and each other.
+index file, and holds them against their digests, their signatures and each other; in
+front of an upstream, it reads all that is kept of that, too.
 
 Without a name it looks at every repository. It ends at the first that is not as it must
 be, with a status other than 0.`,

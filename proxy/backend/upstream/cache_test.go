@@ -53,6 +53,9 @@ func has(t *testing.T, c *Cache, names ...byte) {
 	if f != len(names) || files != f || s != size {
 		t.Errorf("usage says %d files of %d bytes; there are %d of %d, want %d", f, s, files, size, len(names))
 	}
+	if f, s, err := CacheUsage(c.dir); f != files || s != size || err != nil {
+		t.Errorf("the folder has %d files of %d bytes, %v; want %d of %d", f, s, err, files, size)
+	}
 	for n := range byte(10) {
 		f, d, err := c.Open(Key{n})
 		if wanted := bytes.IndexByte(names, n) >= 0; wanted != (err == nil) {
@@ -203,6 +206,9 @@ func TestVerifyCacheFindsWhatHasChanged(t *testing.T) {
 	}
 	if verify(); len(faults) != 1 {
 		t.Errorf("%v", faults)
+	}
+	if files, bytes, err := CacheUsage(filepath.Join(dir, "none")); files != 0 || bytes != 0 || err != nil {
+		t.Errorf("of no folder: %d files, %d bytes, %v", files, bytes, err)
 	}
 	if files, err := VerifyCache(context.Background(), filepath.Join(dir, "none"), nil); files != 0 || err != nil {
 		t.Errorf("%d files, %v", files, err)

@@ -60,6 +60,21 @@ func walkCache(dir string, visit func(file string, e *entry, ok bool) error) err
 	})
 }
 
+// CacheUsage returns how many files there are in the folder of a [Cache], which may be in use, and how many bytes they
+// have together. A folder that is not there has none.
+func CacheUsage(dir string) (files int, bytes int64, err error) {
+	err = walkCache(dir, func(_ string, e *entry, ok bool) error {
+		if ok {
+			files, bytes = files+1, bytes+e.size
+		}
+		return nil
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return files, bytes, nil
+	}
+	return files, bytes, err
+}
+
 // VerifyCache reads every file in the folder of a [Cache], which may be in use, and tells report of each whose bytes are
 // not those of its digest. It changes nothing. A folder that is not there has no files.
 func VerifyCache(ctx context.Context, dir string, report func(file string, fault error)) (files int, err error) {

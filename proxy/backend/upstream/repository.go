@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,10 +80,20 @@ func (r *Repository) Close() { r.downloads.Close() }
 // Ready reports whether the upstream answers.
 func (r *Repository) Ready(ctx context.Context) error { return r.options.Client.Ready(ctx) }
 
-// Usage returns how much the cache holds, and how much it may hold, in bytes.
-func (r *Repository) Usage() (files int, bytes, most int64) {
-	files, bytes = r.options.Cache.Usage()
-	return files, bytes, r.options.Cache.Size()
+// VerifyCache reads every file that is kept of the upstream, and tells how many there are. The error names the first
+// whose bytes are not what they were.
+func (r *Repository) VerifyCache(ctx context.Context, tell func(string)) error {
+	var first error
+	files, err := VerifyCache(ctx, r.options.Cache.dir, func(file string, fault error) {
+		if first == nil {
+			first = fmt.Errorf("%s, which is kept of the upstream: %w; remove it, so that it is fetched again", file, fault)
+		}
+	})
+	if first != nil || err != nil {
+		return cmp.Or(first, err)
+	}
+	tell(fmt.Sprintf("%d files that are kept of the upstream are what they were", files))
+	return nil
 }
 
 // Open implements [backend.Tree]. The bytes of a file of the upstream may be on their way yet: see [backend.File].
