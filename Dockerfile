@@ -5,7 +5,7 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG VERSION=dev
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /proxy ./cmd/proxy && mkdir /data
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /proxy ./cmd/proxy && mkdir -p /data/keys && chmod 700 /data/keys
 
 FROM gcr.io/distroless/static-debian12:nonroot
 COPY --from=build /proxy /proxy
