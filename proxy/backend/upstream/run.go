@@ -1,0 +1,252 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"time"
+
+	"hallmark/formats/format"
+	"hallmark/proxy/backend"
+	"hallmark/proxy/publish"
+	"hallmark/proxy/spool"
+	"hallmark/signing/scheme"
+)
+
+// A run is one reading of the upstream's index: a [format.Upstream].
+type run struct {
+	ctx   context.Context
+	r     *Repository
+	scope string
+	known *known
+
+	note      note
+	unchanged bool
+	bodies    []io.Closer
+	first     *spool.Body // the anchor, if it was fetched already
+
+	paths map[print]string
+	files map[string]bool // the paths of all that is listed
+	parts map[string]part
+	add   []publish.Listed
+
+	buffer []byte
+}
+
+func newRun(ctx context.Context, r *Repository, scope string, k *known) *run {
+	return &run{
+		ctx: ctx, r: r, scope: scope, known: k, parts: map[string]part{},
+		paths: make(map[print]string, len(k.paths)), files: make(map[string]bool, len(k.paths)),
+	}
+}
+
+// begin asks for the file by which the upstream is asked whether anything has changed.
+func (u *run) begin(before note) error {
+	resp, err := u.r.options.Client.Get(u.ctx, before.Anchor, before.Validators)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%q was there before: %w", before.Anchor, err)
+	}
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.NotModified {
+		u.unchanged = true
+		return nil
+	}
+	if u.first, err = u.take(resp, maxAnchor); err != nil {
+		return err
+	}
+	u.note = note{Anchor: before.Anchor, Digest: u.first.Digest(crypto.SHA256), Validators: resp.Validators}
+	u.unchanged = string(u.note.Digest) == string(before.Digest)
+	return nil
+}
+
+// maxAnchor is the most bytes that an index may have which is asked for before its format says how many it may have.
+const maxAnchor = 256 << 20
+
+func (u *run) take(resp *Response, limit int64) (*spool.Body, error) {
+	body, err := u.r.options.Spool.Take(u.ctx, resp.Body, limit)
+	if errors.Is(err, spool.ErrTooLarge) {
+		return nil, format.Malformedf("%v", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	u.bodies = append(u.bodies, body)
+	return body, nil
+}
+
+func (u *run) close() {
+	for _, b := range u.bodies {
+		b.Close()
+	}
+}
+
+// Fetch implements [format.Upstream].
+func (u *run) Fetch(path string, want format.Wanted) (format.Blob, error) {
+	if want.SHA256 != nil {
+		return u.fetchKnown(path, want)
+	}
+	if u.first != nil && path == u.note.Anchor {
+		if u.first.Size() > want.Limit {
+			return nil, format.Malformedf("%s has %d bytes, and at most %d are taken", path, u.first.Size(), want.Limit)
+		}
+		return u.first, nil
+	}
+	resp, err := u.r.options.Client.Get(u.ctx, path, Validators{})
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := u.take(resp, want.Limit)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if u.note.Anchor == "" {
+		u.note = note{Anchor: path, Digest: body.Digest(crypto.SHA256), Validators: resp.Validators}
+		u.first = body
+	}
+	return body, nil
+}
+
+// fetchKnown fetches a file whose digest is signed, by way of the cache.
+func (u *run) fetchKnown(path string, want format.Wanted) (format.Blob, error) {
+	if want.Size > want.Limit {
+		return nil, format.Malformedf("%s has %d bytes, and at most %d are taken", path, want.Size, want.Limit)
+	}
+	sum := backend.Digest(want.SHA256)
+	c, err := u.r.downloads.Open(u.ctx, Want{Key: sum, Source: path, Size: want.Size, SHA256: &sum, Limit: want.Limit})
+	if err != nil {
+		return nil, err
+	}
+	u.bodies = append(u.bodies, c)
+	if err := c.Wait(u.ctx); err != nil {
+		return nil, err
+	}
+	return &indexFile{c.File(), c.Size(), want.SHA256}, nil
+}
+
+// An indexFile is a file of the index whose bytes matched.
+type indexFile struct {
+	io.ReaderAt
+	size int64
+	sum  []byte
+}
+
+// Size implements [format.Blob].
+func (f *indexFile) Size() int64 { return f.size }
+
+// Digest implements [format.Blob].
+func (f *indexFile) Digest(h crypto.Hash) []byte {
+	if h != crypto.SHA256 {
+		return nil
+	}
+	return f.sum
+}
+
+// Verify implements [format.Upstream].
+func (u *run) Verify(s scheme.Scheme, message io.Reader, signature []byte) (time.Time, error) {
+	return u.r.options.Keys.Verify(s, message, signature)
+}
+
+// Cleartext implements [format.Upstream].
+func (u *run) Cleartext(document []byte) ([]byte, error) {
+	return u.r.options.Keys.Cleartext(document)
+}
+
+// Known implements [format.Upstream].
+func (u *run) Known(name string, digest []byte) bool {
+	p, ok := u.known.parts[name]
+	sum := [sha256.Size]byte(digest)
+	if !ok || p.digest != sum {
+		u.parts[name] = part{digest: sum}
+		return false
+	}
+	u.parts[name] = p
+	for _, id := range p.prints {
+		u.keep(id, u.known.paths[id])
+	}
+	return true
+}
+
+func (u *run) keep(id print, path string) {
+	u.paths[id] = path
+	u.files[path] = true
+}
+
+// maxFiles is how many files the index of a scope may list.
+const maxFiles = 2_000_000
+
+// Emit implements [format.Upstream].
+func (u *run) Emit(name, context string, stanza []byte) error {
+	id := u.printOf(context, stanza)
+	p := u.parts[name]
+	p.prints = append(p.prints, id)
+	u.parts[name] = p
+	if _, again := u.paths[id]; again {
+		return nil
+	}
+	if path, ok := u.known.paths[id]; ok {
+		u.keep(id, path)
+		return nil
+	}
+	if len(u.paths) >= maxFiles {
+		return format.Malformedf("the index lists more than %d files", maxFiles)
+	}
+	f, err := u.r.mirror.Describe(u.scope, context, bytes.Clone(stanza)) // which stays in the file's entries
+	if err != nil {
+		return err
+	}
+	if u.files[f.Path] {
+		u.paths[id] = f.Path // listed already: the first counts
+		return nil
+	}
+	u.keep(id, f.Path)
+	u.add = append(u.add, publish.Listed{Foreign: f, Content: contentOf(f), Print: id[:]})
+	return nil
+}
+
+// contentOf returns the key of a file's bytes: their SHA-256, or what stands for it where the index says something else.
+func contentOf(f format.Foreign) (d backend.Digest) {
+	if f.SHA256 != nil {
+		copy(d[:], f.SHA256)
+		return d
+	}
+	return sha256.Sum256(fmt.Appendf(nil, "%q %q %d", sourceOf(f), f.Check, f.Size))
+}
+
+// change returns what is different from what was known.
+func (u *run) change(e format.Edition) publish.Following {
+	f := publish.Following{Scope: u.scope, Edition: e, Add: u.add}
+	for id, path := range u.known.paths {
+		if _, still := u.paths[id]; !still && !u.files[path] {
+			f.Remove = append(f.Remove, path)
+		}
+	}
+	slices.Sort(f.Remove)
+	return f
+}
+
+// fetchNow fetches the files that belong to the index.
+func (u *run) fetchNow(listed []publish.Listed) error {
+	for i := range listed {
+		if !listed[i].Now {
+			continue
+		}
+		c, err := u.r.downloads.Open(u.ctx, u.r.wantOf(listed[i].Foreign, listed[i].Content))
+		if err == nil {
+			err = errors.Join(c.Wait(u.ctx), c.Close())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
