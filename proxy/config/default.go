@@ -29,7 +29,11 @@ func (u *Upstream) preset() {
 	u.Order = OrderAuto
 	u.Timeout = 30 * time.Second
 	u.TokenOrigins = []string{}
+	u.Refresh = defaultRefresh
 }
+
+// defaultRefresh is that of packages; images have none.
+const defaultRefresh = time.Minute
 
 // preset gives a cache its defaults.
 func (c *Cache) preset() {
@@ -43,9 +47,6 @@ func (u Upstream) completedForPackages() *Upstream {
 	u.Order, u.TokenOrigins = "", nil // are for images
 	if address, err := parseAddress(u.URL); err == nil {
 		u.URL = address
-	}
-	if u.Refresh == 0 {
-		u.Refresh = time.Minute
 	}
 	if u.Cache == nil {
 		u.Cache = &Cache{}
@@ -100,6 +101,9 @@ func (r Repository) completed(name string) Repository {
 	}
 	if r.Upstream != nil {
 		r.Upstream.URL = canonicalOrigin(r.Upstream.URL)
+		if r.Upstream.Refresh == defaultRefresh {
+			r.Upstream.Refresh = 0 // is for packages
+		}
 		for i, origin := range r.Upstream.TokenOrigins {
 			r.Upstream.TokenOrigins[i] = canonicalOrigin(withScheme(origin))
 		}
