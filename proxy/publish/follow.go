@@ -83,10 +83,14 @@ func (g *generation) unlist(path, scope string) error {
 	}
 	rec.Foreign.In = others
 	if len(others) == 0 {
-		return g.take(path, true)
+		return g.take(path, g.lasting())
 	}
 	return g.keepPackage(*p, rec)
 }
+
+// lasting reports whether what an upstream lists no more stays readable for clients that are in the middle of an update. A
+// file that was found by its path alone does not: whoever asks for it now is told that it is gone.
+func (g *generation) lasting() bool { return !g.spec.AnyPath }
 
 // list makes a file of a scope what the upstream says.
 func (g *generation) list(l *Listed, scope string) error {
@@ -155,9 +159,8 @@ func (g *generation) relist(p *backend.Package, rec *record, l *Listed, scope st
 	if p.Digest == l.Content {
 		return true, nil
 	}
-	g.out.Gone = append(g.out.Gone, backend.Gone{Path: l.Path, Lasting: true})
-	for _, path := range rec.Sidecars {
-		g.out.Gone = append(g.out.Gone, backend.Gone{Path: path, Lasting: true})
+	for _, path := range append([]string{l.Path}, rec.Sidecars...) {
+		g.out.Gone = append(g.out.Gone, backend.Gone{Path: path, Lasting: g.lasting()})
 	}
 	rec.Sidecars, rec.Signatures, rec.Foreign.Ours = nil, nil, false
 	g.listFile(p, l)

@@ -140,28 +140,4 @@ func (r *Repository) remember(ctx context.Context, name string) (known, error) {
 	return k, nil
 }
 
-// fetchFound fetches a file that no index lists.
-func (r *Repository) fetchFound(ctx context.Context, finder format.Finder, path string) (l publish.Listed, err error) {
-	resp, err := r.options.Client.Get(ctx, path, Validators{})
-	if err != nil {
-		return l, err
-	}
-	resp.Body.Close()
-	key := sha256.Sum256(fmt.Appendf(nil, "%q of %d", path, r.options.Now().UnixNano()))
-	c, err := r.downloads.Open(ctx, Want{Key: key, Source: path, Size: -1, Limit: r.options.Limit})
-	if err != nil {
-		return l, err
-	}
-	defer c.Close()
-	if err := c.Wait(ctx); err != nil {
-		return l, err
-	}
-	digest, _ := c.Complete()
-	if l.Foreign, err = finder.Found(path, digest[:], c.Size()); err != nil {
-		return l, err
-	}
-	l.Content, l.Print = digest, digest[:16]
-	return l, nil
-}
-
 func digestOf(b *spool.Body) backend.Digest { return backend.Digest(b.Digest(crypto.SHA256)) }

@@ -35,7 +35,10 @@ func (r *Repository) Freshen(ctx context.Context, p string) error {
 	}
 	f, err := r.Ledger.Open(ctx, backend.Current, p)
 	if err == nil {
-		return f.Close()
+		if err := f.Close(); err != nil || f.Index || !ok {
+			return err
+		}
+		return r.lookAgain(ctx, name, p)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -101,32 +104,6 @@ func (r *Repository) stillGood(ctx context.Context, name string, err error) erro
 			name, followed.Until.Format(time.RFC3339), err)
 	}
 	return nil
-}
-
-// find looks for a file that no index of the upstream lists, in a scope that has such, and lists it.
-func (r *Repository) find(ctx context.Context, name, p string) error {
-	finder, ok := r.options.Format.(format.Finder)
-	if !ok {
-		return nil
-	}
-	followed, err := r.publish.Followed(ctx, name)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !followed.Open {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if _, err := finder.Found(p, make([]byte, 32), 0); err != nil {
-		return nil // the tree has nothing there
-	}
-	found, err := r.fetchFound(ctx, finder, p)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return r.publish.Follow(ctx, publish.Following{Scope: name, Edition: followed.Edition, Note: followed.Note, Add: []publish.Listed{found}})
 }
 
 // attesting is the making of signatures beside one file.

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -56,6 +57,7 @@ type Repository struct {
 
 	mu     sync.Mutex
 	scopes map[string]*scope
+	found  map[string]*found
 	making map[string]*attesting
 }
 
@@ -67,7 +69,7 @@ func New(o Options) (*Repository, error) {
 	}
 	return &Repository{
 		Ledger: o.Ledger, options: o, mirror: mirror, downloads: NewDownloads(o.Client, o.Cache, o.Log),
-		scopes: map[string]*scope{}, making: map[string]*attesting{},
+		scopes: map[string]*scope{}, found: map[string]*found{}, making: map[string]*attesting{},
 	}, nil
 }
 
@@ -147,10 +149,11 @@ func (r *Repository) want(ctx context.Context, f *backend.File) (w Want, ok bool
 		return w, false, err
 	}
 	if found[0].Digest != f.Tag {
-		foreign.Size = f.Size // an older generation's, whose digest may be all that is left of it
-		if foreign.SHA256 != nil {
-			foreign.SHA256 = f.Tag[:]
+		// An older generation's, whose digest may be all that is left of it.
+		if !bytes.Equal(foreign.SHA256, found[0].Digest[:]) {
+			return w, false, fmt.Errorf("%s was another file then: %w", f.Path, fs.ErrNotExist)
 		}
+		foreign.Size, foreign.SHA256 = f.Size, f.Tag[:]
 	}
 	return r.wantOf(foreign, f.Tag), true, nil
 }

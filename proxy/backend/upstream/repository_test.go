@@ -14,6 +14,7 @@ import (
 
 	"hallmark/formats/format"
 	"hallmark/proxy/backend"
+	"hallmark/proxy/backend/upstream"
 	"hallmark/proxy/publish"
 )
 
@@ -383,5 +384,60 @@ func TestAnUploadThatTheUpstreamRefusesIsNotListed(t *testing.T) {
 	}
 	if got := s.mustGet("file"); got != "other bytes than before" {
 		t.Errorf("after a deletion that was refused it is %q", got)
+	}
+}
+
+func TestAFileThatNoIndexListsIsAskedForAgainNowAndThen(t *testing.T) {
+	s := newStand(t, rawFormat(t))
+	s.keys = upstream.Unverified()
+	s.restart()
+	s.server.set(map[string]string{"a/file": "one"})
+	if got := s.mustGet("a/file"); got != "one" {
+		t.Fatalf("it is %q", got)
+	}
+	if sums := s.mustGet("a/SHA256SUMS"); !strings.Contains(sums, "  file\n") {
+		t.Errorf("it is not listed: %q", sums)
+	}
+	if _, err := s.get("a/other"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what there is not: %v", err)
+	}
+	s.server.asked()
+	s.mustGet("a/file")
+	if asked := s.server.asked(); len(asked) > 0 {
+		t.Errorf("before its time the upstream is asked for %q", asked)
+	}
+	s.later()
+	s.mustGet("a/file")
+	if asked := s.server.asked(); !slices.Equal(asked, []string{"GET a/file if"}) {
+		t.Errorf("the upstream is asked for %q", asked)
+	}
+	before := s.generation()
+	s.restart()
+	s.later()
+	s.mustGet("a/file")
+	if s.generation() != before {
+		t.Error("after a restart, the same file makes a generation")
+	}
+	s.server.fail(http.StatusServiceUnavailable)
+	s.later()
+	if got := s.mustGet("a/file"); got != "one" {
+		t.Errorf("while the upstream is down it is %q", got)
+	}
+	s.server.fail(0)
+	s.server.set(map[string]string{"a/file": "another"})
+	s.later()
+	if got := s.mustGet("a/file"); got != "another" {
+		t.Errorf("when it has changed it is %q", got)
+	}
+	if err := s.verify(); err != nil {
+		t.Error(err)
+	}
+	delete(s.server.files, "a/file")
+	s.later()
+	if got, err := s.get("a/file"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("when it is gone it is %q, %v", got, err)
+	}
+	if sums, err := s.get("a/SHA256SUMS"); strings.Contains(sums, "file") {
+		t.Errorf("when it is gone it is listed: %q, %v", sums, err)
 	}
 }
