@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -89,10 +90,14 @@ func TestTheUpstreamGoesDownAndComesBack(t *testing.T) {
 
 // Clients that update while the upstream publishes see one edition of it or the next, and never a mixture.
 func TestClientsUpdateWhileTheUpstreamPublishes(t *testing.T) {
-	bothKindsOfPackages(t, func(t *testing.T, f *front, m world.Manager) {
+	onEachWayInFront(t, func(t *testing.T, f *front, m world.Manager, change func(d *depot, script string) string) {
 		clients := []world.PackageManager{m.New(t), m.New(t)}
+		script := f.setupText(t, repositoryOf(m.Kind), m.Name)
+		if change != nil {
+			script = change(f.depot, script)
+		}
 		for _, c := range clients {
-			f.setup(t, m, c)
+			must(t, c.Setup(t, script))
 			takesUnsigned(t, m, c)
 			must(t, c.Refresh(t)) // createrepo_c leaves no moment without an index, but some with another's signature
 		}
@@ -133,4 +138,22 @@ func TestClientsUpdateWhileTheUpstreamPublishes(t *testing.T) {
 			installs(t, c, "", last)
 		}
 	})
+}
+
+// onEachWayInFront plays a scene for each of the waysIn to a format that can stand in front. Clients come to the proxy
+// itself, on connections of their own.
+func onEachWayInFront(t *testing.T, scene func(t *testing.T, f *front, m world.Manager, change func(d *depot, script string) string)) {
+	for _, way := range waysIn {
+		m := manager(t, way.manager)
+		if !slices.ContainsFunc(upstreams, func(u upstream) bool { return u.kind == m.Kind }) {
+			continue
+		}
+		t.Run(way.name, func(t *testing.T) {
+			t.Parallel()
+			key := world.NewOpenPGP(t, "ed25519")
+			f := standInFront(t, m.Kind, upstreamOf(t, m.Kind, key), key)
+			f.URL = f.proxy.URL
+			scene(t, f, m, way.change)
+		})
+	}
 }

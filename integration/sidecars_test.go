@@ -22,45 +22,51 @@ func TestEveryFileHasSignaturesBesideIt(t *testing.T) {
 	for name, address := range files {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := fetched(t, address)
-			armored, bundle := fetched(t, address+".asc"), fetched(t, address+".sigstore.json")
-			for _, keys := range []string{"files.asc", "files.gpg"} {
-				ours, theirs := d.key(t, name, keys), other.key(t, name, keys)
-				for _, v := range world.Verifiers(t) {
-					who := v.Name() + " with " + keys
-					if err := v.Detached(t, ours, f, armored); err != nil {
-						t.Errorf("%s: %v", who, err)
-					}
-					for what, err := range map[string]error{
-						"a file with one bit flipped":      v.Detached(t, ours, altered(t, f), armored),
-						"a signature with one bit flipped": v.Detached(t, ours, f, altered(t, armored)),
-						"a signature by another key":       v.Detached(t, theirs, f, armored),
-						"no signature":                     v.Detached(t, ours, f, write(t, "none.asc", "")),
-					} {
-						if err == nil {
-							t.Errorf("%s: %s is taken", who, what)
-						}
-					}
-				}
-			}
-			ours, theirs := d.key(t, name, "files.pub"), other.key(t, name, "files.pub")
-			for _, c := range []*world.Cosign{world.NewCosign(t, 2), world.NewCosign(t, 3)} {
-				if err := verifyBlob(t, c, ours, bundle, f); err != nil {
-					t.Errorf("cosign %d: %v", c.Version, err)
-				}
-				for what, err := range map[string]error{
-					"a file with one bit flipped": verifyBlob(t, c, ours, bundle, altered(t, f)),
-					"a bundle by another key":     verifyBlob(t, c, theirs, bundle, f),
-					"a bundle of another file":    verifyBlob(t, c, ours, bundle, armored),
-					"a flipped bundle":            verifyBlob(t, c, ours, flippedSignature(t, bundle), f),
-					"no bundle":                   verifyBlob(t, c, ours, write(t, "none.json", "{}"), f),
-				} {
-					if err == nil {
-						t.Errorf("cosign %d: %s is taken", c.Version, what)
-					}
-				}
-			}
+			hasSignaturesBesideIt(t, d, other, name, address)
 		})
+	}
+}
+
+// hasSignaturesBesideIt verifies what is beside a file of a repository. The other depot has a repository of the same name.
+func hasSignaturesBesideIt(t *testing.T, d, other *depot, name, address string) {
+	t.Helper()
+	f := fetched(t, address)
+	armored, bundle := fetched(t, address+".asc"), fetched(t, address+".sigstore.json")
+	for _, keys := range []string{"files.asc", "files.gpg"} {
+		ours, theirs := d.key(t, name, keys), other.key(t, name, keys)
+		for _, v := range world.Verifiers(t) {
+			who := v.Name() + " with " + keys
+			if err := v.Detached(t, ours, f, armored); err != nil {
+				t.Errorf("%s: %v", who, err)
+			}
+			for what, err := range map[string]error{
+				"a file with one bit flipped":      v.Detached(t, ours, altered(t, f), armored),
+				"a signature with one bit flipped": v.Detached(t, ours, f, altered(t, armored)),
+				"a signature by another key":       v.Detached(t, theirs, f, armored),
+				"no signature":                     v.Detached(t, ours, f, write(t, "none.asc", "")),
+			} {
+				if err == nil {
+					t.Errorf("%s: %s is taken", who, what)
+				}
+			}
+		}
+	}
+	ours, theirs := d.key(t, name, "files.pub"), other.key(t, name, "files.pub")
+	for _, c := range []*world.Cosign{world.NewCosign(t, 2), world.NewCosign(t, 3)} {
+		if err := verifyBlob(t, c, ours, bundle, f); err != nil {
+			t.Errorf("cosign %d: %v", c.Version, err)
+		}
+		for what, err := range map[string]error{
+			"a file with one bit flipped": verifyBlob(t, c, ours, bundle, altered(t, f)),
+			"a bundle by another key":     verifyBlob(t, c, theirs, bundle, f),
+			"a bundle of another file":    verifyBlob(t, c, ours, bundle, armored),
+			"a flipped bundle":            verifyBlob(t, c, ours, flippedSignature(t, bundle), f),
+			"no bundle":                   verifyBlob(t, c, ours, write(t, "none.json", "{}"), f),
+		} {
+			if err == nil {
+				t.Errorf("cosign %d: %s is taken", c.Version, what)
+			}
+		}
 	}
 }
 

@@ -12,13 +12,15 @@ import (
 	"hallmark/integration/world"
 )
 
-// upstreams are the programs whose repositories we stand in front of, and who reads those.
-var upstreams = []struct {
+// An upstream is a program whose repositories we stand in front of, and who reads those.
+type upstream struct {
 	name     string
 	kind     world.Kind
 	managers []string
 	open     func(t world.T, key *world.OpenPGP) world.Peer
-}{
+}
+
+var upstreams = []upstream{
 	{"reprepro", world.Deb, []string{"apt"}, func(t world.T, k *world.OpenPGP) world.Peer { return world.NewReprepro(t, k) }},
 	{"aptly", world.Deb, []string{"apt"}, func(t world.T, k *world.OpenPGP) world.Peer { return world.NewAptly(t, k) }},
 	{"Debian's layout", world.Deb, []string{"apt"}, openDebianLayout},
