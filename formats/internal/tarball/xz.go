@@ -26,6 +26,7 @@ type xzReader struct {
 	flags     [2]byte
 	blocks    hash.Hash32 // over the sizes of the blocks, as they must stand in the index
 	count     uint64
+	second    bool // it follows another stream, and must be empty
 	block     *xzBlock
 	err       error
 }
@@ -93,8 +94,11 @@ func (x *xzReader) open() error {
 	if err != nil {
 		return cut(err)
 	}
-	if first == 0 {
+	switch {
+	case first == 0:
 		return x.finish()
+	case x.second:
+		return format.Malformedf("something follows the end of the xz stream")
 	}
 	header := make([]byte, (int(first)+1)*4)
 	header[0] = first
@@ -208,7 +212,7 @@ func (x *xzReader) close() error {
 }
 
 // finish reads the index, whose first byte was read, and the footer. It returns io.EOF if they are right and nothing
-// follows.
+// follows, and nil if another stream does.
 func (x *xzReader) finish() error {
 	sum := crc32.NewIEEE()
 	sum.Write([]byte{0})
@@ -251,13 +255,17 @@ func (x *xzReader) finish() error {
 		[2]byte(foot[12:14]) != x.flags, string(foot[14:]) != "YZ":
 		return format.Malformedf("the xz stream has a bad end")
 	}
-	// What dpkg, apt and others make of a second stream differs.
-	if _, err := x.r.ReadByte(); err == nil {
-		return format.Malformedf("something follows the end of the xz stream")
-	} else if err != io.EOF {
+	if _, err := x.r.Peek(1); err != nil {
 		return err
 	}
-	return io.EOF
+	// What dpkg, apt and others make of a second stream differs, unless it is empty: apt-ftparchive ends its files so.
+	next, err := newXZReader(x.r, x.maxWindow)
+	if err != nil {
+		return format.Malformedf("something follows the end of the xz stream")
+	}
+	*x = *next
+	x.second = true
+	return nil
 }
 
 // The checks of an xz stream, by the numbers that stand for them in its header.

@@ -60,6 +60,51 @@ func TestEveryChecksumOfXZIsChecked(t *testing.T) {
 	}
 }
 
+// packed returns data as one stream.
+func packed(t *testing.T, data []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := xz.NewWriter(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestStreamsBehindAnotherAreEmpty(t *testing.T) {
+	data := sample(5000)
+	first := packed(t, data)
+	empty := []byte("\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4F\x00\x00\x00\x00\x1c\xdfD!\x1f\xb6\xf3}\x01\x00\x00\x00\x00\x04YZ") // by xz
+	for what, c := range map[string]struct {
+		follows []byte
+		good    bool
+	}{
+		"nothing":                         {nil, true},
+		"an empty stream":                 {empty, true},
+		"a hundred thousand of them":      {bytes.Repeat(empty, 100_000), true},
+		"another stream":                  {packed(t, data), false},
+		"another behind an empty one":     {append(bytes.Clone(empty), packed(t, data)...), false},
+		"an empty one that is cut off":    {empty[:20], false},
+		"an empty one with a bit flipped": {append(append(bytes.Clone(empty[:14]), 1), empty[15:]...), false},
+		"zeros":                           {make([]byte, 4), false},
+		"text":                            {[]byte("Package: more\n"), false},
+	} {
+		got, err := unpack(append(bytes.Clone(first), c.follows...), 5000)
+		if c.good && (err != nil || !bytes.Equal(got, data)) {
+			t.Errorf("%s: %d bytes, %v", what, len(got), err)
+		}
+		if !c.good && !errors.Is(err, format.ErrMalformed) {
+			t.Errorf("%s: %d bytes, %v", what, len(got), err)
+		}
+	}
+}
+
 func FuzzDecompress(f *testing.F) {
 	for _, c := range compressions {
 		f.Add(pack(f, c, sample(3000)))
