@@ -28,9 +28,7 @@ var upstreams = []upstream{
 }
 
 func openDebianLayout(t world.T, key *world.OpenPGP) world.Peer {
-	p := world.NewFTPArchive(t, key)
-	p.ByHash = true
-	return p
+	return world.NewDebianArchive(t, key)
 }
 
 func openCreaterepo(t world.T, key *world.OpenPGP) world.Peer { return world.NewCreaterepo(t, key) }

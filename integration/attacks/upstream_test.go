@@ -35,9 +35,7 @@ func openOutposts(t *testing.T, more string, scene func(*testing.T, *outpost)) {
 			o := &outpost{kind: kind, name: "rpm", key: world.NewOpenPGP(t, "ed25519")}
 			o.peer = world.NewCreaterepo(t, o.key)
 			if kind == world.Deb {
-				archive := world.NewFTPArchive(t, o.key)
-				archive.ByHash = true
-				o.name, o.peer = "debian", archive
+				o.name, o.peer = "debian", world.NewDebianArchive(t, o.key)
 			}
 			o.publish(t, "seed", 1)
 			o.behind = world.Record(t, world.Serve(t, http.FileServer(http.Dir(o.peer.Dir()))))

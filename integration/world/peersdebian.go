@@ -105,9 +105,8 @@ func (a *Aptly) publish(t T) {
 
 // FTPArchive is apt-ftparchive with its cache of what is in packages, and gpg.
 type FTPArchive struct {
-	ByHash bool // index files are to be had by their digests, too, as in Debian's own archive
-
 	dir, config string
+	byHash      bool
 	key         *OpenPGP
 	Command
 }
@@ -115,9 +114,21 @@ type FTPArchive struct {
 // NewFTPArchive returns an empty repository.
 func NewFTPArchive(t T, key *OpenPGP) *FTPArchive {
 	t.Helper()
-	f := &FTPArchive{dir: t.TempDir(), key: key}
+	return newFTPArchive(t, key, ". gzip", false)
+}
+
+// NewDebianArchive returns an empty repository of the layout that Debian's own has: indexes in xz, which are to be had by
+// their digests, too.
+func NewDebianArchive(t T, key *OpenPGP) *FTPArchive {
+	t.Helper()
+	return newFTPArchive(t, key, "xz", true)
+}
+
+func newFTPArchive(t T, key *OpenPGP, compress string, byHash bool) *FTPArchive {
+	t.Helper()
+	f := &FTPArchive{dir: t.TempDir(), byHash: byHash, key: key}
 	f.config = file(t, "generate.conf", `Dir { ArchiveDir "`+f.dir+`"; CacheDir "`+t.TempDir()+`"; };
-Default { Packages::Compress ". gzip"; Contents::Compress "gzip"; };
+Default { Packages::Compress "`+compress+`"; Contents::Compress "gzip"; };
 Tree "dists/`+peerDistribution+`" { Sections "`+peerComponent+`"; Architectures "`+runtime.GOARCH+`"; Contents "false";
   Directory "pool"; };
 `)
@@ -155,7 +166,7 @@ func (f *FTPArchive) publish(t T) {
 	t.Helper()
 	f.Run(t, "generate", f.config)
 	dists := filepath.Join("dists", peerDistribution)
-	release := f.Run(t, "-o", fmt.Sprint("APT::FTPArchive::DoByHash=", f.ByHash),
+	release := f.Run(t, "-o", fmt.Sprint("APT::FTPArchive::DoByHash=", f.byHash),
 		"-o", "APT::FTPArchive::Release::Suite="+peerDistribution,
 		"-o", "APT::FTPArchive::Release::Components="+peerComponent,
 		"-o", "APT::FTPArchive::Release::Architectures="+runtime.GOARCH, "release", dists)
