@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"hallmark/integration/world"
@@ -19,7 +20,11 @@ func TestNothingOfAClientGoesToTheUpstreamButThePath(t *testing.T) {
 	if err := os.WriteFile(password, []byte("our-secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	elsewhere := world.Record(t, world.Serve(t, http.NotFoundHandler()))
+	var moved sync.Map // what is elsewhere, by its path
+	elsewhere := world.Record(t, world.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := moved.Load(r.URL.Path)
+		w.Write(body.([]byte))
+	})))
 	listed, err := url.Parse(elsewhere.URL)
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +45,7 @@ func TestNothingOfAClientGoesToTheUpstreamButThePath(t *testing.T) {
 				forward.ServeHTTP(w, r)
 			}
 		})
-		elsewhere.Intercept(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { w.Write(good) })
+		moved.Store("/"+o.name+"/moved/"+path, good)
 		o.index(t)
 		w := o.api.get(t, "/"+o.name+"/"+path+"?secret=query", "Cookie", "secret=cookie", "Referer", "http://secret.example/",
 			"User-Agent", "secret-agent", "X-Secret", "secret", "Forwarded", "for=secret", "X-Forwarded-For", "203.0.113.7", "Accept-Language", "secret")
