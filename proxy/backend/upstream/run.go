@@ -225,6 +225,9 @@ func contentOf(f format.Foreign) (d backend.Digest) {
 // change returns what is different from what was known.
 func (u *run) change(e format.Edition) publish.Following {
 	f := publish.Following{Scope: u.scope, Edition: e, Add: u.add}
+	if e.Open {
+		return f // what no index lists is not gone for that
+	}
 	for id, path := range u.known.paths {
 		if _, still := u.paths[id]; !still && !u.files[path] {
 			f.Remove = append(f.Remove, path)
