@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -21,9 +22,13 @@ var backends = []struct {
 	client string
 	key    string // the file of the key that signs the index
 	more   string // a further setting of the upstream, to which the path of that file is added
+	newest bool   // of a name, the newest version alone is listed
+	copies bool   // a package for all architectures is a file of each of them, in front
 }{
-	{world.Deb, "apt", "openpgp.asc", ""},
-	{world.RPM, "dnf", "openpgp.asc", ", package_key: "},
+	{kind: world.Deb, client: "apt", key: "openpgp.asc"},
+	{kind: world.RPM, client: "dnf", key: "openpgp.asc", more: ", package_key: "},
+	{kind: world.Alpine, client: "apk", key: "alpine.rsa.pub", copies: true},
+	{kind: world.Arch, client: "pacman", key: "openpgp.asc", newest: true, copies: true},
 }
 
 // A repository in front of another Hallmark serves the packages of that, and no others, to clients which see no difference.
@@ -40,8 +45,23 @@ func TestBothBackendsServeTheSameTree(t *testing.T) {
 				{Name: "all", Version: "1.0.0", Arch: "all"}, {Name: "c++odd", Version: "1.0.0"},
 			} {
 				b := p.Build(t, row.kind)
-				packages = append(packages, b)
 				hosted.put(t, row.kind, b)
+				if row.newest {
+					packages = slices.DeleteFunc(packages, func(old world.Built) bool { return old.Name == b.Name })
+				}
+				packages = append(packages, b)
+			}
+			trees := func(d *depot, files *regexp.Regexp) map[string]string {
+				t.Helper()
+				all := d.tree(t, name, files)
+				if !row.copies {
+					return all
+				}
+				flat := map[string]string{}
+				for p, data := range all {
+					flat[path.Base(p)] = data
+				}
+				return flat
 			}
 			front := func(key string) *depot {
 				more := row.more
@@ -61,7 +81,7 @@ func TestBothBackendsServeTheSameTree(t *testing.T) {
 			for _, b := range packages {
 				installs(t, c, b.Version, b)
 			}
-			want, got := hosted.tree(t, name, files), second.tree(t, name, files)
+			want, got := trees(hosted, files), trees(second, files)
 			if len(want) != len(packages) || !maps.Equal(got, want) {
 				t.Errorf("behind there are %d files of %d packages\n%q\nand in front\n%q", len(want), len(packages),
 					slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got)))
@@ -74,7 +94,7 @@ func TestBothBackendsServeTheSameTree(t *testing.T) {
 			must(t, c.Refresh(t))
 			removes(t, c, "hello")
 			absent(t, "a version that was deleted behind", c.Install(t, "hello", third.Version))
-			if got, want := second.tree(t, name, files), hosted.tree(t, name, files); !maps.Equal(got, want) {
+			if got, want := trees(second, files), trees(hosted, files); !maps.Equal(got, want) {
 				t.Errorf("after a change there are behind\n%q\nand in front\n%q", slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got)))
 			}
 
