@@ -129,3 +129,17 @@ func TestAFileThatTwoDistributionsListGoesWithTheLast(t *testing.T) {
 		t.Errorf("a distribution that there is not: %v", err)
 	}
 }
+
+func TestAnEndlessIndexIsRefusedAtTheFormatsLimit(t *testing.T) {
+	s := newArchive(t)
+	s.publishArchive("stable", s.now, 0, "a")
+	before := s.mustGet("dists/stable/Release")
+	s.server.set(map[string]string{"dists/stable/Release": strings.Repeat("Codename: stable\n", 2<<20)})
+	s.later()
+	if now := s.mustGet("dists/stable/Release"); now != before {
+		t.Errorf("Release is %.100q", now)
+	}
+	if log := s.log.String(); !strings.Contains(log, "too large") {
+		t.Errorf("the log says\n%s", log)
+	}
+}

@@ -45,6 +45,7 @@ type note struct {
 	Anchor     string // the file by which the upstream is asked whether anything has changed
 	Digest     []byte // of that file
 	Validators Validators
+	Limit      int64 // the most bytes that its format takes of it
 }
 
 // ErrOlder: the upstream serves an index that is older than the one before.

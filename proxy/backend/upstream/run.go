@@ -60,16 +60,13 @@ func (u *run) begin(before note) error {
 		u.unchanged = true
 		return nil
 	}
-	if u.first, err = u.take(resp, maxAnchor); err != nil {
+	if u.first, err = u.take(resp, before.Limit); err != nil {
 		return err
 	}
-	u.note = note{Anchor: before.Anchor, Digest: u.first.Digest(crypto.SHA256), Validators: resp.Validators}
+	u.note = note{Anchor: before.Anchor, Digest: u.first.Digest(crypto.SHA256), Validators: resp.Validators, Limit: before.Limit}
 	u.unchanged = string(u.note.Digest) == string(before.Digest)
 	return nil
 }
-
-// maxAnchor is the most bytes that an index may have which is asked for before its format says how many it may have.
-const maxAnchor = 256 << 20
 
 func (u *run) take(resp *Response, limit int64) (*spool.Body, error) {
 	body, err := u.r.options.Spool.Take(u.ctx, resp.Body, limit)
@@ -110,7 +107,7 @@ func (u *run) Fetch(path string, want format.Wanted) (format.Blob, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if u.note.Anchor == "" {
-		u.note = note{Anchor: path, Digest: body.Digest(crypto.SHA256), Validators: resp.Validators}
+		u.note = note{Anchor: path, Digest: body.Digest(crypto.SHA256), Validators: resp.Validators, Limit: want.Limit}
 		u.first = body
 	}
 	return body, nil
