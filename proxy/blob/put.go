@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -31,14 +32,26 @@ const slowest = 256 << 10
 func (s *Store) Put(ctx context.Context, d backend.Digest, size int64, r io.Reader) error {
 	ctx, cancel := context.WithTimeout(ctx, patience+time.Duration(size/slowest)*time.Second)
 	defer cancel()
-	err := plain(ctx, s.put(ctx, d, size, r))
-	if err == nil {
+	err := s.put(ctx, d, size, r)
+	switch {
+	case err == nil:
 		return nil
-	}
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	case full(err):
 		err = fmt.Errorf("%w: %w", backend.ErrFull, err)
+	default:
+		if err = plain(ctx, err); errors.Is(err, fs.ErrNotExist) {
+			err = errors.New("a file on its way is gone") // nobody has asked for anything that there is not
+		}
 	}
 	return fmt.Errorf("store blob %x: %w", d, err)
+}
+
+// full reports whether an error is of a disk without space, also where the driver has failed to clean up after it.
+func full(err error) bool {
+	if hidden := (driver.Error{}); errors.As(err, &hidden) { // which does not unwrap
+		err = errors.Join(err, hidden.Detail)
+	}
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 func (s *Store) put(ctx context.Context, d backend.Digest, size int64, r io.Reader) error {
