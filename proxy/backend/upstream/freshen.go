@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ const soon = 5 * time.Second
 type scope struct {
 	mu   sync.Mutex // held while the upstream is asked
 	next time.Time  // when to ask again
+	err  error      // of the last attempt; it stands until the next one
 	known
 }
 
@@ -67,17 +69,21 @@ func (r *Repository) refresh(ctx context.Context, name string) error {
 	defer s.mu.Unlock()
 	now := r.options.Now()
 	if now.Before(s.next) {
-		return r.stillGood(ctx, name, nil)
+		return r.stillGood(ctx, name, s.err)
 	}
 	// Whoever leaves meanwhile does not take the others' answer away.
-	err := r.follow(context.WithoutCancel(ctx), name, s)
-	if err == nil {
-		s.next = now.Add(r.options.Refresh)
-		return r.stillGood(ctx, name, nil)
+	s.err = r.follow(context.WithoutCancel(ctx), name, s)
+	s.next = now.Add(r.options.Refresh)
+	if s.err != nil {
+		s.next = now.Add(min(r.options.Refresh, soon))
+		r.options.Log.Warn("the upstream's index is not taken over", "repository", r.options.Name,
+			"upstream", r.options.Client.Host(), "scope", name, "error", s.err)
 	}
-	s.next = now.Add(min(r.options.Refresh, soon))
-	return r.stillGood(ctx, name, err)
+	return r.stillGood(ctx, name, s.err)
 }
+
+// errNoOther: the upstream was asked, and its index is the one that has run out.
+var errNoOther = errors.New("it serves the same one still")
 
 // maxScopes bounds what is remembered of scopes that clients ask for, whether there are any such or not.
 const maxScopes = 10_000
@@ -95,13 +101,9 @@ func (r *Repository) stillGood(ctx context.Context, name string, err error) erro
 	case knownErr != nil:
 		return knownErr
 	}
-	if err != nil {
-		r.options.Log.Warn("the upstream's index is not taken over; what it said before is served",
-			"repository", r.options.Name, "upstream", r.options.Client.Host(), "scope", name, "error", err)
-	}
 	if !followed.Until.IsZero() && !r.options.Now().Before(followed.Until) {
 		return r.options.Client.fault("said of its index of %q that it is valid until %s, and gives no other: %v",
-			name, followed.Until.Format(time.RFC3339), err)
+			name, followed.Until.Format(time.RFC3339), cmp.Or(err, errNoOther))
 	}
 	return nil
 }

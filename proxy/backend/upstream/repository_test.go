@@ -140,8 +140,15 @@ func TestAnUpstreamThatFailsFromTheBeginningIsNoEmptyOne(t *testing.T) {
 	s := newStand(t, rawFormat(t))
 	s.list("", map[string]string{"one": "1"})
 	s.server.fail(http.StatusServiceUnavailable)
-	if _, err := s.get("SHA256SUMS"); !errors.Is(err, backend.ErrUpstream) || errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("it is down, and we say: %v", err)
+	for range 3 { // also while it is not asked again
+		for _, path := range []string{"SHA256SUMS", "one"} {
+			if _, err := s.get(path); !errors.Is(err, backend.ErrUpstream) || errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("it is down, and we say of %s: %v", path, err)
+			}
+		}
+	}
+	if asked := s.server.asked(); len(asked) != 1 {
+		t.Errorf("a server that is down is asked again at once: %q", asked)
 	}
 	s.server.fail(0)
 	s.server.set(map[string]string{"SHA256SUMS.asc": "nonsense"})
@@ -151,6 +158,15 @@ func TestAnUpstreamThatFailsFromTheBeginningIsNoEmptyOne(t *testing.T) {
 	}
 	if s.generation() != 0 {
 		t.Error("something was committed")
+	}
+}
+
+func TestWhatTheUpstreamDoesNotHaveIsAbsentAlsoWhileItIsNotAskedAgain(t *testing.T) {
+	s := newStand(t, rawFormat(t))
+	for range 3 {
+		if _, err := s.get("nowhere/SHA256SUMS"); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, backend.ErrUpstream) {
+			t.Errorf("we say: %v", err)
+		}
 	}
 }
 
