@@ -275,7 +275,7 @@ func (g *generation) apply(j *job) error {
 	case j.claim != nil:
 		return g.claim(j.claim)
 	case j.release != "":
-		return g.releaseClaim(j.release)
+		return g.unclaim(j.release)
 	case j.put != nil:
 		return g.put(j)
 	case j.remove != nil:
@@ -350,6 +350,7 @@ func (r *Repository) Render(ctx context.Context, shards ...string) error {
 // What stands in an upstream is removed there first.
 func (r *Repository) Delete(ctx context.Context, op format.Op, by Caller) error {
 	if r.Upstream != nil {
+		ctx = context.WithoutCancel(ctx) // what is gone there must go here
 		if err := r.deleteUpstream(ctx, op.Paths); err != nil {
 			return err
 		}

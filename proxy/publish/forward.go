@@ -26,8 +26,9 @@ const claims = "c" + groupSeparator
 
 // A claimed path is one that an upload is on its way to.
 type claimed struct {
-	Digest backend.Digest
-	Since  int64 // seconds since 1970
+	Digest  backend.Digest
+	Since   int64 // seconds since 1970
+	Uploads int   // of these bytes that are on their way
 }
 
 // maxClaim is how long a claim counts whose upload was never heard of again.
@@ -68,16 +69,49 @@ func (g *generation) claim(s *staged) error {
 			return err
 		}
 	}
+	mine := claimed{Digest: s.Digest, Since: g.time.Unix(), Uploads: 1}
 	if data != nil {
 		var other claimed
 		if err := json.Unmarshal(data, &other); err != nil {
 			return err
 		}
-		if other.Digest != s.Digest && g.time.Sub(time.Unix(other.Since, 0)) < maxClaim {
+		counts := g.time.Sub(time.Unix(other.Since, 0)) < maxClaim
+		if counts && other.Digest == s.Digest {
+			mine.Uploads += other.Uploads
+		} else if counts {
 			return conflictf("%s is being uploaded with other bytes at this moment: give one of the two a new version", s.Package.Path)
 		}
 	}
-	data, err := json.Marshal(claimed{s.Digest, g.time.Unix()})
+	data, err := json.Marshal(mine)
+	if err != nil {
+		return err
+	}
+	g.out.State[key] = data
+	g.dirty = true
+	return nil
+}
+
+// unclaim notes that an upload has not reached the upstream. Others of the same bytes may be on their way yet.
+func (g *generation) unclaim(path string) error {
+	key := claims + path
+	data, taken := g.out.State[key]
+	if !taken {
+		var err error
+		if data, err = g.State.Get(g.ctx, key); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if data == nil {
+		return nil
+	}
+	var c claimed
+	if err := json.Unmarshal(data, &c); err != nil {
+		return err
+	}
+	if c.Uploads--; c.Uploads <= 0 {
+		return g.releaseClaim(path)
+	}
+	data, err := json.Marshal(c)
 	if err != nil {
 		return err
 	}

@@ -457,3 +457,58 @@ func TestAFileThatNoIndexListsIsAskedForAgainNowAndThen(t *testing.T) {
 		t.Errorf("when it is gone it is listed: %q, %v", sums, err)
 	}
 }
+
+// The first of two uploads of the same bytes fails while the second is on its way. Other bytes must not get between.
+func TestAFailedUploadTakesNobodysClaimAway(t *testing.T) {
+	s := newStand(t, rawFormat(t))
+	s.list("", map[string]string{"x": "x"})
+	s.mustGet("SHA256SUMS")
+	arrived, answer := make(chan struct{}), make(chan int)
+	s.server.held = func(path string) int {
+		if path != "file" {
+			return 0
+		}
+		arrived <- struct{}{}
+		return <-answer
+	}
+	outcomes := make(chan error, 2)
+	for range 2 {
+		go func() { _, err := s.put("file", "same"); outcomes <- err }()
+		<-arrived
+	}
+	answer <- http.StatusInternalServerError
+	if err := <-outcomes; !errors.Is(err, backend.ErrUpstream) {
+		t.Fatalf("the first: %v", err)
+	}
+	if _, err := s.put("file", "other"); !errors.Is(err, publish.ErrConflict) {
+		t.Errorf("other bytes while the second is on its way: %v", err)
+	}
+	answer <- 0
+	if err := <-outcomes; err != nil {
+		t.Fatalf("the second: %v", err)
+	}
+	if here, there := s.mustGet("file"), string(s.server.files["file"]); here != "same" || there != "same" {
+		t.Errorf("%q is listed, and the upstream has %q", here, there)
+	}
+}
+
+func TestADeletionThatTheUpstreamHasDoneIsFinished(t *testing.T) {
+	s := newStand(t, rawFormat(t))
+	s.list("", map[string]string{"x": "x"})
+	s.mustGet("SHA256SUMS")
+	if _, err := s.put("file", "f"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, leave := context.WithCancel(context.Background())
+	s.server.held = func(string) int { leave(); return 0 } // the client does, while the upstream deletes
+	op, err := s.publish.Route(format.Request{Method: "DELETE", Path: "file"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.publish.Delete(ctx, op, publish.Caller{By: "ci"}); err != nil {
+		t.Errorf("delete: %v", err)
+	}
+	if sums := s.mustGet("SHA256SUMS"); strings.Contains(sums, "file") || s.server.files["file"] != nil {
+		t.Errorf("it is gone there: %v; listed here: %q", s.server.files["file"] == nil, sums)
+	}
+}

@@ -38,20 +38,30 @@ type server struct {
 	requests []string // method and path, with "if" where the request is conditional
 	status   int      // of every answer; 0: what is right
 	writes   int      // the status of answers to PUT and DELETE; 0: what is right
+	// held is called for each PUT and DELETE before it is done, and returns the status of its answer; 0: what is right.
+	held func(path string) int
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path := strings.TrimPrefix(r.URL.Path, "/")
+	write := r.Method == http.MethodPut || r.Method == http.MethodDelete
+	held := 0
+	if write && s.held != nil {
+		held = s.held(path)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	path := strings.TrimPrefix(r.URL.Path, "/")
 	line := r.Method + " " + path
 	if r.Header.Get("If-None-Match") != "" {
 		line += " if"
 	}
 	s.requests = append(s.requests, line)
 	status := s.status
-	if s.writes != 0 && r.Method != http.MethodGet && r.Method != http.MethodHead {
+	if write && s.writes != 0 {
 		status = s.writes
+	}
+	if held != 0 {
+		status = held
 	}
 	if status != 0 {
 		w.WriteHeader(status)
