@@ -143,3 +143,44 @@ func TestAnEndlessIndexIsRefusedAtTheFormatsLimit(t *testing.T) {
 		t.Errorf("the log says\n%s", log)
 	}
 }
+
+// A package of two components is one file with two stanzas. It is listed in both, and when one drops it, in the other.
+func TestAFileOfTwoComponentsIsListedInBoth(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		s := newArchive(t)
+		edition := 0
+		publish := func(main, contrib bool) {
+			edition++
+			s.later()
+			const stanza = "Package: a\nVersion: 1\nArchitecture: amd64\n%sFilename: pool/a.deb\nSize: 1\nSHA256: %x\n\n"
+			release := "Codename: stable\nDate: " + s.now.Format("Mon, 02 Jan 2006 15:04:05 UTC") + "\nArchitectures: amd64\nComponents: contrib main\nSHA256:\n"
+			for component, there := range map[string]bool{"main": main, "contrib": contrib} {
+				list := ""
+				if there {
+					list = fmt.Sprintf(stanza, "Section: "+component+"\n", sha256.Sum256([]byte("a")))
+				}
+				path := component + "/binary-amd64/Packages"
+				release += fmt.Sprintf(" %x %d %s\n", sha256.Sum256([]byte(list)), len(list), path)
+				s.server.set(map[string]string{"dists/stable/" + path: list})
+			}
+			s.server.set(map[string]string{"dists/stable/Release": release, "pool/a.deb": "a"})
+			if restart {
+				s.restart()
+			}
+		}
+		for i, there := range []struct{ main, contrib bool }{
+			{true, true}, {true, false}, {true, true}, {false, true}, {true, true}, {false, false}, {false, true}, {true, true},
+		} {
+			publish(there.main, there.contrib)
+			for component, want := range map[string]bool{"main": there.main, "contrib": there.contrib} {
+				list, err := s.get("dists/stable/" + component + "/binary-amd64/Packages")
+				if got := strings.Count(list, "Section: "+component+"\n"); err != nil || got != map[bool]int{true: 1}[want] || strings.Count(list, "Package: a") != got {
+					t.Errorf("restart %t, edition %d: %s lists it %d times, want %t, %v", restart, i, component, got, want, err)
+				}
+			}
+			if err := s.verify(); err != nil {
+				t.Errorf("restart %t, edition %d: %v", restart, i, err)
+			}
+		}
+	}
+}

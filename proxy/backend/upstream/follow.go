@@ -66,7 +66,7 @@ func (r *Repository) follow(ctx context.Context, name string, s *scope) error {
 		}
 	}
 	run := newRun(ctx, r, name, &s.known)
-	defer run.close()
+	defer func() { run.close() }()
 	if before.Anchor != "" {
 		if err := run.begin(before); err != nil || run.unchanged {
 			return err
@@ -85,6 +85,12 @@ func (r *Repository) follow(ctx context.Context, name string, s *scope) error {
 	edition, err := r.mirror.Follow(run, name)
 	if err != nil {
 		return err
+	}
+	if torn := run.torn(); len(torn) > 0 {
+		run = run.afresh(torn)
+		if edition, err = r.mirror.Follow(run, name); err != nil {
+			return err
+		}
 	}
 	if edition.Order != 0 && edition.Order < followed.Order {
 		return fmt.Errorf("%w: it is of %s, and that was of %s", errOlder, orderText(edition.Order), orderText(followed.Order))

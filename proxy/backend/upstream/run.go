@@ -32,9 +32,13 @@ type run struct {
 	first     *spool.Body // the anchor, if it was fetched already
 
 	paths map[print]string
-	files map[string]bool // the paths of all that is listed
+	files map[string]bool // the paths of all that is listed; true: by a stanza that is known
 	parts map[string]part
 	add   []publish.Listed
+	added map[string]int // where a path is in add
+
+	more  map[string]bool // paths of known stanzas that have got another stanza
+	whole map[string]bool // paths of which every stanza is read, known or not
 
 	buffer []byte
 }
@@ -43,7 +47,27 @@ func newRun(ctx context.Context, r *Repository, scope string, k *known) *run {
 	return &run{
 		ctx: ctx, r: r, scope: scope, known: k, parts: map[string]part{},
 		paths: make(map[print]string, len(k.paths)), files: make(map[string]bool, len(k.paths)),
+		added: map[string]int{}, more: map[string]bool{},
 	}
+}
+
+// torn returns the paths of files that several stanzas list, as a package in two components, and of which only some are
+// known: others have come or gone. What is listed of such a file is put together anew from all of its stanzas.
+func (u *run) torn() map[string]bool {
+	for id, path := range u.known.paths {
+		if _, still := u.paths[id]; !still && u.files[path] {
+			u.more[path] = true
+		}
+	}
+	return u.more
+}
+
+// afresh returns a run that reads the same index again, and every stanza of some files.
+func (u *run) afresh(whole map[string]bool) *run {
+	next := newRun(u.ctx, u.r, u.scope, u.known)
+	next.note, next.first, next.bodies, next.whole = u.note, u.first, u.bodies, whole
+	u.bodies = nil
+	return next
 }
 
 // begin asks for the file by which the upstream is asked whether anything has changed.
@@ -166,6 +190,12 @@ func (u *run) Known(name string, digest []byte) bool {
 		u.parts[name] = part{digest: sum}
 		return false
 	}
+	for _, id := range p.prints {
+		if u.whole[u.known.paths[id]] {
+			u.parts[name] = part{digest: sum}
+			return false
+		}
+	}
 	u.parts[name] = p
 	for _, id := range p.prints {
 		u.keep(id, u.known.paths[id])
@@ -173,7 +203,11 @@ func (u *run) Known(name string, digest []byte) bool {
 	return true
 }
 
+// keep takes over a stanza that is known.
 func (u *run) keep(id print, path string) {
+	if _, added := u.added[path]; added {
+		u.more[path] = true
+	}
 	u.paths[id] = path
 	u.files[path] = true
 }
@@ -190,7 +224,7 @@ func (u *run) Emit(name, context string, stanza []byte) error {
 	if _, again := u.paths[id]; again {
 		return nil
 	}
-	if path, ok := u.known.paths[id]; ok {
+	if path, ok := u.known.paths[id]; ok && !u.whole[path] {
 		u.keep(id, path)
 		return nil
 	}
@@ -201,13 +235,32 @@ func (u *run) Emit(name, context string, stanza []byte) error {
 	if err != nil {
 		return err
 	}
-	if u.files[f.Path] {
-		u.paths[id] = f.Path // listed already: the first counts
-		return nil
+	u.paths[id] = f.Path
+	if known, listed := u.files[f.Path]; !listed {
+		u.files[f.Path] = false
+		u.added[f.Path] = len(u.add)
+		u.add = append(u.add, publish.Listed{Foreign: f, Content: contentOf(f), Print: id[:]})
+	} else if known {
+		u.more[f.Path] = true
+	} else {
+		u.merge(&u.add[u.added[f.Path]], f, id)
 	}
-	u.keep(id, f.Path)
-	u.add = append(u.add, publish.Listed{Foreign: f, Content: contentOf(f), Print: id[:]})
 	return nil
+}
+
+// merge adds what another stanza says of a file: it may list it in other groups. Of what both say, the first counts, and
+// all of it where they are not of the same bytes.
+func (u *run) merge(l *publish.Listed, f format.Foreign, id print) {
+	if contentOf(f) != l.Content {
+		return
+	}
+	for _, e := range f.Entries {
+		if !slices.ContainsFunc(l.Entries, func(have format.Entry) bool { return have.Group == e.Group }) {
+			l.Entries = append(slices.Clip(l.Entries), e)
+		}
+	}
+	both := u.printOf(string(l.Print), id[:])
+	l.Print = both[:]
 }
 
 // contentOf returns the key of a file's bytes: their SHA-256, or what stands for it where the index says something else.
@@ -225,12 +278,13 @@ func (u *run) change(e format.Edition) publish.Following {
 	if e.Open {
 		return f // what no index lists is not gone for that
 	}
-	for id, path := range u.known.paths {
-		if _, still := u.paths[id]; !still && !u.files[path] {
+	for _, path := range u.known.paths {
+		if _, listed := u.files[path]; !listed {
 			f.Remove = append(f.Remove, path)
 		}
 	}
 	slices.Sort(f.Remove)
+	f.Remove = slices.Compact(f.Remove) // several stanzas may have listed it
 	return f
 }
 
