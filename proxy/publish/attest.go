@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"sync"
 
 	"hallmark/formats/format"
@@ -41,15 +42,16 @@ func (r *Repository) Attest(ctx context.Context, path string) error {
 		return err
 	}
 	defer f.Close()
-	m, err := signing.ReadHashed(f, append(r.hashes, crypto.SHA256)...)
+	m, err := r.readForeign(f, rec.Foreign)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	s := &staged{Package: format.Package{Path: path}, Digest: there[0].Digest, Size: f.Size, Caller: Caller{By: "upstream"}}
 	b, err := asBlob(f, m)
 	if err != nil {
 		return err
 	}
+	// What it was uploaded as stands for what it is listed as, which need not be its digest.
+	s := &staged{Package: format.Package{Path: path}, Uploaded: there[0].Digest, Digest: backend.Digest(b.sum), Size: b.size, Caller: Caller{By: "upstream"}}
 	if err := r.sealBeside(b, m, s); err != nil {
 		return err
 	}
@@ -58,6 +60,37 @@ func (r *Repository) Attest(ctx context.Context, path string) error {
 	}
 	_, err = r.commit(ctx, &job{attest: s})
 	return err
+}
+
+// readForeign reads a file of the upstream to its end. The error wraps backend.ErrUpstream if it is not what the index
+// says, also where it was that once: nobody looks at a file again that is in the cache.
+func (r *Repository) readForeign(content io.Reader, f *foreign) (*signing.Hashed, error) {
+	var check io.WriteCloser
+	if checker, ok := r.Format.(format.Checker); ok && f.Check != "" {
+		var err error
+		if check, err = checker.Check(f.Check); err != nil {
+			return nil, err
+		}
+		content = io.TeeReader(content, check)
+	}
+	m, err := signing.ReadHashed(content, slices.Concat(r.hashes, []crypto.Hash{crypto.SHA256})...)
+	if err != nil {
+		return nil, err
+	}
+	if check != nil {
+		if err := check.Close(); err != nil {
+			return nil, fmt.Errorf("%w: its bytes are not those in the index: %w", backend.ErrUpstream, err)
+		}
+	}
+	state, err := m.State(crypto.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	if sum := state.Sum(nil); f.SHA256 != nil && !bytes.Equal(sum, f.SHA256) {
+		return nil, fmt.Errorf("%w: its bytes have the SHA-256 %x, and the index says %x: proxy repo verify names what is damaged in the cache",
+			backend.ErrUpstream, sum, f.SHA256)
+	}
+	return m, nil
 }
 
 // sealBeside grants those wishes of the format that leave the file as it is. One that the format would not sign has no
@@ -77,7 +110,7 @@ func (r *Repository) sealBeside(b format.Blob, m signing.Message, s *staged) err
 // attest puts signatures beside a file of the upstream, unless it has some by now.
 func (g *generation) attest(s *staged) error {
 	p, rec, err := g.there(s.Package.Path)
-	if err != nil || p == nil || rec.Foreign == nil || p.Digest != s.Digest || len(rec.Sidecars) > 0 {
+	if err != nil || p == nil || rec.Foreign == nil || p.Digest != s.Uploaded || len(rec.Sidecars) > 0 {
 		return err
 	}
 	for _, c := range s.Sidecars {

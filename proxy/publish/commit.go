@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"runtime"
 	"runtime/debug"
@@ -290,11 +291,23 @@ func (g *generation) apply(j *job) error {
 	case j.rebuild != nil:
 		return g.rebuild(j)
 	case j.expire:
-		return g.expire()
+		return errors.Join(g.expire(), g.expireClaims())
 	case j.packings != nil:
 		return g.adopt(j)
 	}
 	return nil
+}
+
+// state returns the value of a key as the generation will have it; nil if there is none.
+func (g *generation) state(key string) ([]byte, error) {
+	if value, changed := g.out.State[key]; changed {
+		return value, nil
+	}
+	value, err := g.State.Get(g.ctx, key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return value, err
 }
 
 func (g *generation) touch(shard string) {

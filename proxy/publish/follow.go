@@ -27,6 +27,15 @@ func (g *generation) follow(f *Following) error {
 	if err != nil {
 		return err
 	}
+	for i := range f.Add {
+		l := &f.Add[i]
+		if l.Shard != f.Shard {
+			return fmt.Errorf("the format says that %s belongs to the shard %q, and its index to %q", l.Path, l.Shard, f.Shard)
+		}
+		if _, ours := index.Files[l.Path]; ours {
+			return format.Malformedf("it lists %.200q, which is a file of the index", l.Path)
+		}
+	}
 	g.broken = true // until it is through
 	for _, path := range f.Remove {
 		if err := g.unlist(path, f.Scope); err != nil {
@@ -34,16 +43,8 @@ func (g *generation) follow(f *Following) error {
 		}
 	}
 	for i := range f.Add {
-		l := &f.Add[i]
-		if l.Shard != f.Shard {
-			return fmt.Errorf("the format says that %s belongs to the shard %q, and its index to %q", l.Path, l.Shard, f.Shard)
-		}
-		if _, ours := index.Files[l.Path]; ours {
-			g.broken = false
-			return format.Malformedf("it lists %.200q, which is a file of the index", l.Path)
-		}
-		if err := g.list(l, f.Scope); err != nil {
-			return fmt.Errorf("%s: %w", l.Path, err)
+		if err := g.list(&f.Add[i], f.Scope); err != nil {
+			return fmt.Errorf("%s: %w", f.Add[i].Path, err)
 		}
 	}
 	g.broken = false

@@ -1,9 +1,7 @@
 package publish
 
 import (
-	"bytes"
 	"context"
-	"crypto"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,8 +13,6 @@ import (
 
 	"hallmark/formats/format"
 	"hallmark/proxy/backend"
-	"hallmark/signing"
-	"hallmark/signing/scheme"
 )
 
 // A Listed is a file that an upstream's index lists.
@@ -210,12 +206,9 @@ func (r *Repository) verifyForeign(ctx context.Context, p backend.Package, rec r
 		return err
 	}
 	defer b.Close()
-	m, err := signing.ReadHashed(io.NewSectionReader(b, 0, b.Size()), append(r.ring.Hashes(scheme.File, scheme.Package), crypto.SHA256)...)
+	m, err := r.readForeign(io.NewSectionReader(b, 0, b.Size()), rec.Foreign)
 	if err != nil {
 		return err
-	}
-	if sum, err := m.State(crypto.SHA256); err != nil || rec.Foreign.SHA256 != nil && !bytes.Equal(sum.Sum(nil), rec.Foreign.SHA256) {
-		return fmt.Errorf("the bytes that are kept are not those that the upstream lists, whose SHA-256 is %x", rec.Foreign.SHA256)
 	}
 	return r.verifySidecars(ctx, rec.Sidecars, m)
 }

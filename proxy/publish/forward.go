@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -62,12 +63,9 @@ func (g *generation) claim(s *staged) error {
 		return err
 	}
 	key := claims + s.Package.Path
-	data, taken := g.out.State[key]
-	if !taken {
-		var err error
-		if data, err = g.State.Get(g.ctx, key); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+	data, err := g.state(key)
+	if err != nil {
+		return err
 	}
 	mine := claimed{Digest: s.Digest, Since: g.time.Unix(), Uploads: 1}
 	if data != nil {
@@ -82,8 +80,7 @@ func (g *generation) claim(s *staged) error {
 			return conflictf("%s is being uploaded with other bytes at this moment: give one of the two a new version", s.Package.Path)
 		}
 	}
-	data, err := json.Marshal(mine)
-	if err != nil {
+	if data, err = json.Marshal(mine); err != nil {
 		return err
 	}
 	g.out.State[key] = data
@@ -93,16 +90,9 @@ func (g *generation) claim(s *staged) error {
 
 // unclaim notes that an upload has not reached the upstream. Others of the same bytes may be on their way yet.
 func (g *generation) unclaim(path string) error {
-	key := claims + path
-	data, taken := g.out.State[key]
-	if !taken {
-		var err error
-		if data, err = g.State.Get(g.ctx, key); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	if data == nil {
-		return nil
+	data, err := g.state(claims + path)
+	if err != nil || data == nil {
+		return err
 	}
 	var c claimed
 	if err := json.Unmarshal(data, &c); err != nil {
@@ -111,29 +101,47 @@ func (g *generation) unclaim(path string) error {
 	if c.Uploads--; c.Uploads <= 0 {
 		return g.releaseClaim(path)
 	}
-	data, err := json.Marshal(c)
-	if err != nil {
+	if data, err = json.Marshal(c); err != nil {
 		return err
 	}
-	g.out.State[key] = data
+	g.out.State[claims+path] = data
 	g.dirty = true
 	return nil
 }
 
 func (g *generation) releaseClaim(path string) error {
-	key := claims + path
-	if _, err := g.State.Get(g.ctx, key); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	data, err := g.state(claims + path)
+	if err != nil || data == nil {
 		return err
-	} else if err == nil || g.out.State[key] != nil {
-		g.out.State[key] = nil
-		g.dirty = true
+	}
+	g.out.State[claims+path] = nil
+	g.dirty = true
+	return nil
+}
+
+// expireClaims forgets the claims of uploads that were never heard of again.
+func (g *generation) expireClaims() error {
+	for kv, err := range g.State.Scan(g.ctx, claims) {
+		var c claimed
+		if err == nil {
+			err = json.Unmarshal(kv.Value, &c)
+		}
+		if err != nil {
+			return err
+		}
+		if g.time.Sub(time.Unix(c.Since, 0)) >= maxClaim {
+			g.out.State[kv.Key] = nil
+			g.dirty = true
+		}
 	}
 	return nil
 }
 
-// askUpstream finds out what the upstream has where an upload is to go, if its index does not say that.
+// askUpstream finds out what the upstream has where an upload is to go, if nothing here says that: the index names no
+// digest of what is there, or uploads choose their paths and may meet a file that no index lists.
 func (r *Repository) askUpstream(ctx context.Context, s *staged, there []backend.Package) (err error) {
-	if r.Upstream == nil || !r.spec.AnyPath && !nameless(there) || ours(there) {
+	listed := len(there) == 1 && there[0].Removed.IsZero()
+	if r.Upstream == nil || listed && !nameless(there) || !listed && !r.spec.AnyPath {
 		return nil
 	}
 	s.upstream, err = r.Upstream.Digest(ctx, s.Package.Path)
@@ -142,7 +150,7 @@ func (r *Repository) askUpstream(ctx context.Context, s *staged, there []backend
 		return nil
 	case err != nil:
 		return err
-	case len(there) == 0 && s.upstream != s.Uploaded && !s.Package.Overwrites:
+	case !listed && s.upstream != s.Uploaded && !s.Package.Overwrites:
 		return conflictf("the upstream has %s already, with other bytes (SHA-256 %x): give the new one a new name, or delete the other there", s.Package.Path, s.upstream)
 	}
 	s.know(there)
@@ -152,15 +160,6 @@ func (r *Repository) askUpstream(ctx context.Context, s *staged, there []backend
 // nameless reports whether the upstream lists a file of which its index says no SHA-256.
 func nameless(there []backend.Package) bool {
 	return len(there) == 1 && there[0].Removed.IsZero() && there[0].Uploaded == backend.Digest{}
-}
-
-// ours reports whether what is there was uploaded here, so that the upstream has the same.
-func ours(there []backend.Package) bool {
-	if len(there) == 0 || !there[0].Removed.IsZero() {
-		return false
-	}
-	here, err := uploadedHere(there[0])
-	return err == nil && here
 }
 
 // know puts what the upstream was found to have in place of what its index does not say.
@@ -180,8 +179,8 @@ func (r *Repository) deleteUpstream(ctx context.Context, paths []string) error {
 		if len(there) == 0 || !there[0].Removed.IsZero() {
 			continue
 		}
-		if !ours(there) {
-			return errForeign(path)
+		if here, err := uploadedHere(there[0]); err != nil || !here {
+			return cmp.Or(err, errForeign(path))
 		}
 		return r.Upstream.Delete(ctx, path)
 	}

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"iter"
 	"strings"
 	"time"
@@ -124,12 +122,9 @@ func (g *generation) complete(s *staged) ([]*staged, error) {
 // part returns a waiting file that another names, or nil if it is in the tree.
 func (g *generation) part(of *staged, part format.Part) (*staged, error) {
 	key := waitingKey(of.Package.Set, part.Name)
-	data, taken := g.out.State[key]
-	if !taken {
-		var err error
-		if data, err = g.State.Get(g.ctx, key); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
+	data, err := g.state(key)
+	if err != nil {
+		return nil, err
 	}
 	if data != nil {
 		var member staged
