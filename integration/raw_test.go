@@ -15,7 +15,7 @@ func TestRawFilesAreVerifiedAsTheSetUpTextSays(t *testing.T) {
 	t.Parallel()
 	d := openDepot(t, packageRepositories)
 	m := world.NewMachine(t)
-	must(t, m.Setup(t, "mkdir /work\necho 'a tool' > /work/tool.sh\necho 'its manual' > /work/manual.txt"))
+	must(t, m.Setup(t, "mkdir /build\necho 'a tool' > /build/tool.sh\necho 'its manual' > /build/manual.txt"))
 	out := m.Command("sh").Run(t, "-c", "curl -fsS '"+d.URL+"/-/setup/raw?client=curl' | sh")
 	commands := strings.NewReplacer("FOLDER", "tools/v1", "FILE", "tool.sh").Replace(out)
 	part := func(begin, end string) string {
@@ -38,7 +38,7 @@ func TestRawFilesAreVerifiedAsTheSetUpTextSays(t *testing.T) {
 	cosign := world.NewCosign(t, 3)
 	byBundle = fetch + "TUF_MIRROR=http://127.0.0.1:9 " + cosign.Path + " " + byBundle
 
-	must(t, m.Setup(t, "set -e\ncd /work\n"+upload+strings.ReplaceAll(upload, "tool.sh", "manual.txt")))
+	must(t, m.Setup(t, "set -e\ncd /build\n"+upload+strings.ReplaceAll(upload, "tool.sh", "manual.txt")))
 	verify := func(commands string) error {
 		_, err := m.Command("sh").Try(t, "-e", "-c", "rm -rf /got && mkdir /got && cd /got\n"+commands)
 		return err

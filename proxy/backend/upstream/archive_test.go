@@ -1,10 +1,13 @@
 package upstream_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -182,5 +185,38 @@ func TestAFileOfTwoComponentsIsListedInBoth(t *testing.T) {
 				t.Errorf("restart %t, edition %d: %v", restart, i, err)
 			}
 		}
+	}
+}
+
+func TestAnIndexThatIsDamagedInTheCacheIsFetchedAgain(t *testing.T) {
+	s := newArchive(t)
+	s.publishArchive("stable", s.now, 0, "a", "b")
+	before := s.mustGet(fmt.Sprintf(packagesOf, "stable"))
+	s.later()
+	s.publishArchive("stable", s.now, 0, "a", "b") // its Packages are the same, and need not come again
+	s.restart()
+	damaged := 0
+	err := filepath.WalkDir(filepath.Join(s.dir, "cache"), func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		damaged++
+		return os.WriteFile(p, bytes.Replace(data, []byte("Package: a"), []byte("Package: z"), 1), 0o600)
+	})
+	if err != nil || damaged != 1 {
+		t.Fatalf("%d files are cached, %v", damaged, err)
+	}
+	for range 2 {
+		if now := s.mustGet(fmt.Sprintf(packagesOf, "stable")); now != before {
+			t.Errorf("it lists\n%s", now)
+		}
+		s.later()
+	}
+	if log := s.log.String(); strings.Count(log, "damaged in the cache") != 1 {
+		t.Errorf("the log says\n%s", log)
 	}
 }

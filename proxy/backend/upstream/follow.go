@@ -46,9 +46,18 @@ type note struct {
 	Digest     []byte // of that file
 	Validators Validators
 	Limit      int64 // the most bytes that its format takes of it
+	// Trust is that of the keys which checked it. With others, what was taken over must be checked again.
+	Trust string
 }
 
-// ErrOlder: the upstream serves an index that is older than the one before.
+func noteOf(f publish.Followed) (n note, err error) {
+	if len(f.Note) > 0 {
+		err = json.Unmarshal(f.Note, &n)
+	}
+	return n, err
+}
+
+// errOlder: the upstream serves an index that is older than the one before.
 var errOlder = errors.New("the index is older than the last one that was seen")
 
 // follow asks the upstream for the index of a scope and takes it over. An error leaves everything as it was; one that
@@ -59,15 +68,13 @@ func (r *Repository) follow(ctx context.Context, name string, s *scope) error {
 		return err
 	}
 	followedBefore := err == nil
-	var before note
-	if len(followed.Note) > 0 {
-		if err := json.Unmarshal(followed.Note, &before); err != nil {
-			return fmt.Errorf("the note of %q: %w", name, err)
-		}
+	before, err := noteOf(followed)
+	if err != nil {
+		return fmt.Errorf("the note of %q: %w", name, err)
 	}
 	run := newRun(ctx, r, name, &s.known)
 	defer func() { run.close() }()
-	if before.Anchor != "" {
+	if before.Anchor != "" && before.Trust == r.options.Keys.Trust() {
 		if err := run.begin(before); err != nil || run.unchanged {
 			return err
 		}
@@ -96,10 +103,11 @@ func (r *Repository) follow(ctx context.Context, name string, s *scope) error {
 		return fmt.Errorf("%w: it is of %s, and that was of %s", errOlder, orderText(edition.Order), orderText(followed.Order))
 	}
 	change := run.change(edition)
+	run.note.Trust = r.options.Keys.Trust()
 	if change.Note, err = json.Marshal(run.note); err != nil {
 		return err
 	}
-	if followedBefore && len(change.Add)+len(change.Remove) == 0 && sameEdition(edition, followed.Edition) && before.Anchor == "" && run.note.Anchor == "" {
+	if followedBefore && len(change.Add)+len(change.Remove) == 0 && sameEdition(edition, followed.Edition) && before.Anchor == "" && run.note.Anchor == "" && before.Trust == run.note.Trust {
 		return nil
 	}
 	if err := run.fetchNow(change.Add); err != nil {

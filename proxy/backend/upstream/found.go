@@ -3,9 +3,9 @@ package upstream
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io/fs"
 	"sync"
 	"time"
@@ -106,18 +106,21 @@ func (r *Repository) lookAgain(ctx context.Context, scope, path string) error {
 		gone := change(scope, followed)
 		gone.Remove = []string{path}
 		return r.publish.Follow(ctx, gone)
-	case err != nil:
-		r.options.Log.Warn("the upstream was not asked whether a file is still what it was", "repository", r.options.Name, "path", path, "error", err)
+	case err == nil:
+		resp.Body.Close()
+		if resp.NotModified {
+			return nil
+		}
+	}
+	var l publish.Listed
+	var validators Validators
+	if err == nil {
+		l, validators, err = r.fetchFound(ctx, finder, path)
+	}
+	if err != nil {
+		r.options.Log.Warn("the upstream does not say whether a file is still what it was; it is served as it was", "repository", r.options.Name, "path", path, "error", err)
 		f.next = now.Add(min(r.options.Refresh, soon))
 		return nil
-	}
-	resp.Body.Close()
-	if resp.NotModified {
-		return nil
-	}
-	l, validators, err := r.fetchFound(ctx, finder, path)
-	if err != nil {
-		return err
 	}
 	f.validators = validators
 	if bytes.Equal(l.SHA256, listed.SHA256) {
@@ -138,7 +141,7 @@ func (r *Repository) fetchFound(ctx context.Context, finder format.Finder, path 
 		return l, v, err
 	}
 	resp.Body.Close()
-	key := sha256.Sum256(fmt.Appendf(nil, "%q found at %d", path, time.Now().UnixNano()))
+	key := sha256.Sum256([]byte(rand.Text())) // the bytes are not known before they are there
 	c, err := r.downloads.Open(ctx, Want{Key: key, Source: path, Size: -1, Limit: r.options.Limit})
 	if err != nil {
 		return l, v, err

@@ -101,6 +101,13 @@ func (r *Repository) stillGood(ctx context.Context, name string, err error) erro
 	case knownErr != nil:
 		return knownErr
 	}
+	n, noteErr := noteOf(followed)
+	if noteErr != nil {
+		return noteErr
+	}
+	if err != nil && n.Trust != r.options.Keys.Trust() && !errors.Is(err, backend.ErrUpstream) {
+		return r.options.Client.fault("has no index of %q that is good by the upstream.key of now: %v", name, err)
+	}
 	if !followed.Until.IsZero() && !r.options.Now().Before(followed.Until) {
 		return r.options.Client.fault("said of its index of %q that it is valid until %s, and gives no other: %v",
 			name, followed.Until.Format(time.RFC3339), cmp.Or(err, errNoOther))

@@ -3,6 +3,8 @@ package upstream
 import (
 	"errors"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"hallmark/formats/format"
@@ -36,6 +38,14 @@ func (k *Keys) Unused() []error {
 		return nil
 	}
 	return k.ring.Unused()
+}
+
+// Trust tells these keys from others.
+func (k *Keys) Trust() string {
+	if k.ring == nil {
+		return "unverified"
+	}
+	return strings.Join(slices.Sorted(slices.Values(k.ring.Fingerprints())), " ")
 }
 
 // Verify returns when a detached signature of a message was made. An empty signature is none. What comes from an upstream

@@ -2,7 +2,9 @@ package upstream_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"os"
@@ -11,11 +13,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"hallmark/formats/format"
 	"hallmark/proxy/backend"
 	"hallmark/proxy/backend/upstream"
 	"hallmark/proxy/publish"
+	"hallmark/signing/scheme"
+	"hallmark/signing/signingtest"
 )
 
 func TestWhatTheUpstreamListsIsListedUnderOurKey(t *testing.T) {
@@ -510,5 +515,86 @@ func TestADeletionThatTheUpstreamHasDoneIsFinished(t *testing.T) {
 	}
 	if sums := s.mustGet("SHA256SUMS"); strings.Contains(sums, "file") || s.server.files["file"] != nil {
 		t.Errorf("it is gone there: %v; listed here: %q", s.server.files["file"] == nil, sums)
+	}
+}
+
+func TestWhatIsDamagedInTheCacheIsNotSigned(t *testing.T) {
+	s := newStand(t, rawFormat(t))
+	s.list("", map[string]string{"one": "1"})
+	s.mustGet("SHA256SUMS")
+	s.mustGet("one")
+	s.restart() // what is on its way into the cache is there afterwards
+	err := filepath.WalkDir(filepath.Join(s.dir, "cache"), func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		return os.WriteFile(p, []byte("2"), 0o600)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sig, err := s.get("one.asc"); !errors.Is(err, backend.ErrUpstream) {
+		t.Errorf("it is signed: %.30q, %v", sig, err)
+	}
+	if logged, err := s.ledger.SignaturesAt(context.Background(), "front", "one", 1); err != nil || len(logged) > 0 {
+		t.Errorf("the ledger has a signature of it: %v, %v", logged, err)
+	}
+}
+
+func TestTheLedgerHasTheDigestOfAFoundFile(t *testing.T) {
+	s := newStand(t, rawFormat(t))
+	s.keys = upstream.Unverified()
+	s.restart()
+	s.server.set(map[string]string{"a/file": "found"})
+	s.mustGet("a/file")
+	s.mustGet("a/file.asc")
+	logged, err := s.ledger.SignaturesAt(context.Background(), "front", "a/file", 10)
+	want := fmt.Sprintf("sha256:%x", sha256.Sum256([]byte("found")))
+	if err != nil || len(logged) != 2 || logged[0].Digest != want {
+		t.Errorf("the ledger has %+v, want the digest %s, %v", logged, want, err)
+	}
+	if err := s.verify(); err != nil {
+		t.Error(err)
+	}
+}
+
+// What was taken over under other keys, or under none, is checked again, though the upstream says that nothing has changed.
+func TestAnIndexIsCheckedAgainWhenTheKeysChange(t *testing.T) {
+	s := newStand(t, rawFormat(t))
+	own := s.keys
+	s.list("a/", map[string]string{"one": "1"})
+	s.mustGet("a/SHA256SUMS")
+	other, err := upstream.ParseKeys(signingtest.Key(t, scheme.Index, scheme.OpenPGP, "ed25519").Public().Armored(), func() time.Time { return s.now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.keys = other
+	s.restart()
+	if _, err := s.get("a/SHA256SUMS"); !errors.Is(err, backend.ErrUpstream) {
+		t.Errorf("an index by a key that is trusted no more is served: %v", err)
+	}
+	s.keys = own
+	s.restart()
+	s.mustGet("a/SHA256SUMS")
+
+	// From no key to one: what was found by its path alone goes.
+	s.keys = upstream.Unverified()
+	s.restart()
+	s.later()
+	s.server.set(map[string]string{"a/unlisted": "u"})
+	s.mustGet("a/unlisted")
+	s.keys = own
+	s.restart()
+	if got, err := s.get("a/unlisted"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file that nobody has signed for is served: %q, %v", got, err)
+	}
+	if got := s.mustGet("a/one"); got != "1" {
+		t.Errorf("what is signed for is %q", got)
+	}
+	s.keys = other
+	s.restart()
+	s.server.fail(http.StatusServiceUnavailable)
+	if got := s.mustGet("a/one"); got != "1" {
+		t.Errorf("while the upstream cannot be asked, what was good is %q", got)
 	}
 }
