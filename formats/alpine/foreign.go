@@ -19,7 +19,7 @@ const checksumPrefix = "Q1"
 // A package belongs to the architecture of the folder that lists it, also one for all architectures: the upstream has it in
 // the folder of each, as several files. So they do not exclude each other, while an upload of the same version does for all
 // architectures: apk would ask for both by one address.
-func (f *Format) Describe(scope, _ string, stanza []byte) (format.Foreign, error) {
+func (f *Format) Describe(scope, _ string, stanza []byte, _ []format.Signature) (format.Foreign, error) {
 	if known, ok := f.Scope(path.Join(scope, indexName)); !ok || known != scope {
 		return format.Foreign{}, format.Malformedf("%.200q is not the folder of an index", scope)
 	}

@@ -117,11 +117,11 @@ func TestSlotsOfAnUpstreamsPackages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x86, err := f.Describe("v3/main/x86_64", "", []byte(doc.record))
+	x86, err := f.Describe("v3/main/x86_64", "", []byte(doc.record), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	arm, err := f.Describe("v3/main/aarch64", "", []byte(doc.record))
+	arm, err := f.Describe("v3/main/aarch64", "", []byte(doc.record), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +223,7 @@ func TestBadIndexesAreRefused(t *testing.T) {
 		}
 	}
 	for _, scope := range []string{"", "x86_64/../..", "../x86_64", "noarch", "a b/x86_64"} {
-		if _, err := open(t, alpine.Defaults()).Describe(scope, "", []byte(record)); !errors.Is(err, format.ErrMalformed) {
+		if _, err := open(t, alpine.Defaults()).Describe(scope, "", []byte(record), nil); !errors.Is(err, format.ErrMalformed) {
 			t.Errorf("in %q: %v", scope, err)
 		}
 	}
@@ -354,16 +354,17 @@ type groups struct {
 	all  []format.Group
 }
 
-func (g groups) Name() string                     { return g.name }
-func (g groups) Groups() []format.Group           { return g.all }
-func (g groups) Entries(string) ([][]byte, error) { return nil, nil }
+func (g groups) Name() string                       { return g.name }
+func (g groups) Raise(string, string, []byte) error { return nil }
+func (g groups) Groups() []format.Group             { return g.all }
+func (g groups) Entries(string) ([][]byte, error)   { return nil, nil }
 func (g groups) List(l ...format.Listing) ([]format.Listed, error) {
 	return make([]format.Listed, len(l)), nil
 }
 
 func TestAnUpstreamsPackageIsNotSealed(t *testing.T) {
 	f := open(t, alpine.Settings{SignPackages: "always"})
-	s, err := f.Seal(format.Op{Kind: format.Get, Paths: []string{"x86_64/hello-1.0-r0.apk"}}, formattest.NewBlob(apk{}.build(t)), nil)
+	s, err := f.Seal(format.Site{}, format.Op{Kind: format.Get, Paths: []string{"x86_64/hello-1.0-r0.apk"}}, formattest.NewBlob(apk{}.build(t)))
 	if err != nil || len(s.Seals) > 0 {
 		t.Errorf("%+v, %v", s, err)
 	}

@@ -29,7 +29,7 @@ func TestWhatIsWrongIsRefused(t *testing.T) {
 			if !errors.Is(err, format.ErrMalformed) {
 				t.Fatalf("the package is taken as %+v, or the error is another: %v", p, err)
 			}
-			if _, err := open(t, alpine.Settings{SignPackages: "always"}).Seal(format.Op{}, formattest.NewBlob(build(t)), nil); err != nil &&
+			if _, err := open(t, alpine.Settings{SignPackages: "always"}).Seal(format.Site{}, format.Op{}, formattest.NewBlob(build(t))); err != nil &&
 				!errors.Is(err, format.ErrMalformed) {
 				t.Errorf("sealing it gives another error: %v", err)
 			}
@@ -194,7 +194,7 @@ func FuzzParse(f *testing.F) {
 		if n := strings.Count(string(p.Entries[0].Data), "\n\n"); n != 1 {
 			t.Errorf("the entry ends %d times: %q", n, p.Entries[0].Data)
 		}
-		s, err := format3.Seal(format.Op{}, blob, nil)
+		s, err := format3.Seal(format.Site{}, format.Op{}, blob)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,7 +21,7 @@ const (
 // and those that were there are removed. What apk knows the package by, the checksum of the control member, stays.
 //
 // A package of an upstream, which an Op of kind Get names, passes as it came.
-func (f *Format) Seal(op format.Op, b format.Blob, _ format.Keys) (format.Sealing, error) {
+func (f *Format) Seal(_ format.Site, op format.Op, b format.Blob) (format.Sealing, error) {
 	if f.settings.SignPackages == signNever || op.Kind == format.Get && len(op.Paths) > 0 {
 		return format.Sealing{}, nil
 	}

@@ -32,7 +32,7 @@ func TestThePolicySaysWhichPackagesAreSigned(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := open(t, alpine.Settings{SignPackages: tt.policy})
-			s, err := f.Seal(format.Op{}, formattest.NewBlob(tt.data), nil)
+			s, err := f.Seal(format.Site{}, format.Op{}, formattest.NewBlob(tt.data))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -74,7 +74,7 @@ func TestThePolicySaysWhichPackagesAreSigned(t *testing.T) {
 }
 
 func TestSignaturesOverSHA1StandBehindTheOthers(t *testing.T) {
-	s, err := open(t, alpine.Settings{SignPackages: "always", SHA1: true}).Seal(format.Op{}, formattest.NewBlob(apk{}.build(t)), nil)
+	s, err := open(t, alpine.Settings{SignPackages: "always", SHA1: true}).Seal(format.Site{}, format.Op{}, formattest.NewBlob(apk{}.build(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestSignaturesOverSHA1StandBehindTheOthers(t *testing.T) {
 }
 
 func TestSignaturesWithoutAPlaceAreRefused(t *testing.T) {
-	s, err := open(t, alpine.Defaults()).Seal(format.Op{}, formattest.NewBlob(apk{}.build(t)), nil)
+	s, err := open(t, alpine.Defaults()).Seal(format.Site{}, format.Op{}, formattest.NewBlob(apk{}.build(t)))
 	if err != nil {
 		t.Fatal(err)
 	}

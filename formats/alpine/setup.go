@@ -20,7 +20,10 @@ func (f *Format) Setup(s format.Site, client string) ([]byte, error) {
 	if client != "apk" {
 		return nil, format.NotFoundf("Alpine packages are installed with apk; there is no set-up for %.50q", client)
 	}
-	folder, others := shell.Folders(s)
+	folder, others, err := shell.Folders(s)
+	if err != nil {
+		return nil, err
+	}
 	var files []string
 	for _, key := range s.Keys.Of(scheme.Index, scheme.RSA) {
 		files = append(files, shell.Quote(key.File))

@@ -21,7 +21,7 @@ var packageForm = regexp.MustCompile(`^[a-zA-Z0-9@_+][a-zA-Z0-9@._+:~^-]*\.pkg\.
 //
 // A package belongs to the architecture of the folder that lists it, also one for all architectures: the upstream has it in
 // the folder of each. So it is there beside itself, and gives way to a newer upload for its folder or for all.
-func (f *Format) Describe(scope, _ string, stanza []byte) (format.Foreign, error) {
+func (f *Format) Describe(scope, _ string, stanza []byte, _ []format.Signature) (format.Foreign, error) {
 	if known, ok := f.Scope(scope + databaseName); !ok || known != scope {
 		return format.Foreign{}, format.Malformedf("%.200q is not the place of a database", scope)
 	}

@@ -244,7 +244,7 @@ func TestBadDatabasesAreRefused(t *testing.T) {
 		}
 	}
 	for _, scope := range []string{"", "core", "../x86_64/core", "x86_64/../core", "x86_64/a b", "any/core"} {
-		if _, err := open(t, arch.Defaults()).Describe(scope, "", []byte(good)); !errors.Is(err, format.ErrMalformed) {
+		if _, err := open(t, arch.Defaults()).Describe(scope, "", []byte(good), nil); !errors.Is(err, format.ErrMalformed) {
 			t.Errorf("in %q: %v", scope, err)
 		}
 	}
@@ -263,11 +263,11 @@ func flood(n int) []member {
 func TestSlotsOfAnUpstreamsPackages(t *testing.T) {
 	f := open(t, arch.Defaults())
 	text := strings.ReplaceAll(desc("hello", "1.0-1"), "x86_64", "any")
-	x86, err := f.Describe("core/os/x86_64/core", "", []byte(text))
+	x86, err := f.Describe("core/os/x86_64/core", "", []byte(text), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	arm, err := f.Describe("core/os/aarch64/core", "", []byte(text))
+	arm, err := f.Describe("core/os/aarch64/core", "", []byte(text), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -323,9 +323,10 @@ type groups struct {
 	all  []format.Group
 }
 
-func (g groups) Name() string                     { return g.name }
-func (g groups) Groups() []format.Group           { return g.all }
-func (g groups) Entries(string) ([][]byte, error) { return nil, nil }
+func (g groups) Name() string                       { return g.name }
+func (g groups) Raise(string, string, []byte) error { return nil }
+func (g groups) Groups() []format.Group             { return g.all }
+func (g groups) Entries(string) ([][]byte, error)   { return nil, nil }
 
 func (g groups) List(l ...format.Listing) ([]format.Listed, error) {
 	return make([]format.Listed, len(l)), nil
@@ -335,11 +336,11 @@ func (g groups) List(l ...format.Listing) ([]format.Listed, error) {
 func TestAnUpstreamsFileIsSealedUnlessItCouldBeADatabase(t *testing.T) {
 	f := open(t, arch.Defaults())
 	op := format.Op{Kind: format.Get, Paths: []string{"core/os/x86_64/hello-1.0-1-any.pkg.tar.zst"}}
-	s, err := f.Seal(op, formattest.NewBlob(pkg{arch: "any"}.build(t)), nil)
+	s, err := f.Seal(format.Site{}, op, formattest.NewBlob(pkg{arch: "any"}.build(t)))
 	if err != nil || len(s.Seals) != 1 || s.Seals[0].Path != op.Paths[0]+".sig" || !s.Seals[0].Single || s.Splice != nil {
 		t.Errorf("%+v, %v", s, err)
 	}
-	if s, err := f.Seal(format.Op{}, formattest.NewBlob(pkg{}.build(t)), nil); err != nil || len(s.Seals) != 1 || !s.Seals[0].Single {
+	if s, err := f.Seal(format.Site{}, format.Op{}, formattest.NewBlob(pkg{}.build(t))); err != nil || len(s.Seals) != 1 || !s.Seals[0].Single {
 		t.Errorf("without a path: %+v, %v", s, err)
 	}
 	for name, build := range bad() {
@@ -347,12 +348,12 @@ func TestAnUpstreamsFileIsSealedUnlessItCouldBeADatabase(t *testing.T) {
 			if !strings.Contains(name, "database") && name != "a text" {
 				continue
 			}
-			if s, err := f.Seal(op, formattest.NewBlob(build(t)), nil); !errors.Is(err, format.ErrMalformed) || len(s.Seals) > 0 {
+			if s, err := f.Seal(format.Site{}, op, formattest.NewBlob(build(t))); !errors.Is(err, format.ErrMalformed) || len(s.Seals) > 0 {
 				t.Errorf("%s: %+v, %v", name, s, err)
 			}
 		}
 	}
-	if s, err := f.Seal(op, formattest.NewBlob(database(t, "gz", false, map[string]string{"one-1-1": desc("one", "1-1")})), nil); !errors.Is(err, format.ErrMalformed) {
+	if s, err := f.Seal(format.Site{}, op, formattest.NewBlob(database(t, "gz", false, map[string]string{"one-1-1": desc("one", "1-1")}))); !errors.Is(err, format.ErrMalformed) {
 		t.Errorf("a database: %+v, %v", s, err)
 	}
 }
@@ -422,7 +423,7 @@ func FuzzMirror(f *testing.F) {
 		if err != nil && !errors.Is(err, format.ErrMalformed) {
 			t.Fatal(err)
 		}
-		if one, err := open(t, arch.Defaults()).Describe(place, "", stanza); err == nil {
+		if one, err := open(t, arch.Defaults()).Describe(place, "", stanza, nil); err == nil {
 			files = append(files, one)
 		} else if !errors.Is(err, format.ErrMalformed) {
 			t.Fatal(err)

@@ -248,7 +248,7 @@ func check(t *testing.T, f *arch.Format, data []byte) {
 	if text := entry(t, p.Entries[0].Data)[p.Name+"-"+p.Version+"/desc"]; !strings.HasSuffix(text, "\n\n") {
 		t.Errorf("the entry does not end: %q", text)
 	}
-	if s, err := f.Seal(format.Op{}, blob, nil); err != nil || s.Seals[0].Path != p.Path+".sig" {
+	if s, err := f.Seal(format.Site{}, format.Op{}, blob); err != nil || s.Seals[0].Path != p.Path+".sig" {
 		t.Errorf("the package is %q and its seal %+v: %v", p.Path, s.Seals, err)
 	}
 }

@@ -15,7 +15,7 @@ const (
 
 // Seal wishes a detached signature beside the package, which is not changed. One of an upstream, which no Parse has read, is
 // read to its end: if it could pass for a database, so would it with our signature.
-func (f *Format) Seal(op format.Op, b format.Blob, _ format.Keys) (format.Sealing, error) {
+func (f *Format) Seal(_ format.Site, op format.Op, b format.Blob) (format.Sealing, error) {
 	if op.Kind == format.Get {
 		if _, err := readContents(b); err != nil {
 			return format.Sealing{}, err

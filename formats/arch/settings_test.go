@@ -133,9 +133,11 @@ func TestSetup(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := testSite()
+			var shards formattest.Contents
 			for _, name := range tt.shards {
-				s.Shards = append(s.Shards, format.Contents{Shard: name})
+				shards = append(shards, format.Contents{Shard: name})
 			}
+			s.Tree = shards
 			text, err := open(t, arch.Defaults()).Setup(s, "pacman")
 			if err != nil {
 				t.Fatal(err)

@@ -20,7 +20,10 @@ func (f *Format) Setup(s format.Site, client string) ([]byte, error) {
 	if client != "pacman" {
 		return nil, format.NotFoundf("Arch packages are installed with pacman; there is no set-up for %.50q", client)
 	}
-	folder, others := shell.Folders(s)
+	folder, others, err := shell.Folders(s)
+	if err != nil {
+		return nil, err
+	}
 	var fingerprints []string
 	for _, purpose := range []scheme.Purpose{scheme.Index, scheme.Package} {
 		for _, key := range s.Keys.Of(purpose, scheme.OpenPGP) {

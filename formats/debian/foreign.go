@@ -28,7 +28,7 @@ func translationContext(component string, byHash bool) string {
 
 // Describe implements [format.Mirror]. The entry of a package is its stanza as it stands; that of a source stands with its
 // .dsc.
-func (f *Format) Describe(scope, context string, stanza []byte) (format.Foreign, error) {
+func (f *Format) Describe(scope, context string, stanza []byte, _ []format.Signature) (format.Foreign, error) {
 	component, rest, more := strings.Cut(context, "/")
 	kind, name, _ := strings.Cut(rest, "/")
 	if !isSegment(scope) || !isSegment(component) || len(stanza) > maxText+1 {

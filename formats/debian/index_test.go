@@ -25,6 +25,8 @@ type shard struct {
 	err     error
 }
 
+func (s *shard) Raise(string, string, []byte) error { return nil }
+
 func (s *shard) Name() string           { return s.name }
 func (s *shard) Groups() []format.Group { return s.groups }
 

@@ -9,7 +9,7 @@ import (
 // Seal wants the member _gpgorigin in a binary package, as far as the settings do: a detached signature of the other
 // members' data, one after the other, which debsig-verify checks. The member is the last, and other members stay as they
 // are, so that dpkg and apt take the package as before.
-func (f *Format) Seal(op format.Op, b format.Blob, _ format.Keys) (format.Sealing, error) {
+func (f *Format) Seal(_ format.Site, op format.Op, b format.Blob) (format.Sealing, error) {
 	if f.settings.SignPackages == signNever {
 		return format.Sealing{}, nil
 	}

@@ -17,7 +17,7 @@ func seal(t *testing.T, f *debian.Format, path string, body []byte, value string
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := f.Seal(op, blobOf(body), nil)
+	s, err := f.Seal(format.Site{}, op, blobOf(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestSourcesAreNotSealed(t *testing.T) {
 func TestSpliceTakesNoSignatureThatCannotBe(t *testing.T) {
 	f := open(t, func(s *debian.Settings) { s.SignPackages = "always" })
 	op := format.Op{Kind: format.Put, Dir: "stable/main", Name: "hello.deb"}
-	s, err := f.Seal(op, blobOf(deb{control: controlOf("hello", "1.0", "amd64", "")}.build(t)), nil)
+	s, err := f.Seal(format.Site{}, op, blobOf(deb{control: controlOf("hello", "1.0", "amd64", "")}.build(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestSpliceTakesNoSignatureThatCannotBe(t *testing.T) {
 			t.Errorf("%s: %+v", name, patches)
 		}
 	}
-	if _, err := f.Seal(op, blobOf("no package"), nil); !errors.Is(err, format.ErrMalformed) {
+	if _, err := f.Seal(format.Site{}, op, blobOf("no package")); !errors.Is(err, format.ErrMalformed) {
 		t.Errorf("what is no package: %v", err)
 	}
 }

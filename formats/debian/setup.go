@@ -35,7 +35,10 @@ func (f *Format) Setup(s format.Site, client string) ([]byte, error) {
 	for _, key := range s.Keys.Of(scheme.Index, scheme.OpenPGP) {
 		data.Fingerprints = append(data.Fingerprints, key.Fingerprint)
 	}
-	for _, shard := range s.Shards {
+	for shard, err := range s.Tree.Shards() {
+		if err != nil {
+			return nil, err
+		}
 		if d := f.distribution(shard.Groups); len(d.components) > 0 {
 			data.Distributions = append(data.Distributions, setupDistribution{
 				Name: shard.Shard, Components: strings.Join(d.components, " "), Sources: hasSources(shard),

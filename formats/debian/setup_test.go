@@ -11,12 +11,13 @@ import (
 	"testing"
 
 	"hallmark/formats/format"
+	"hallmark/formats/formattest"
 	"hallmark/signing/scheme"
 )
 
 func site(shards ...format.Contents) format.Site {
 	return format.Site{
-		Repository: "debian", URL: "http://127.0.0.1:8080/debian", KeysURL: "http://127.0.0.1:8080/-/keys/debian", Shards: shards,
+		Repository: "debian", URL: "http://127.0.0.1:8080/debian", KeysURL: "http://127.0.0.1:8080/-/keys/debian", Tree: formattest.Contents(shards),
 		Keys: format.Keys{{Purpose: scheme.Index, Family: scheme.OpenPGP, Fingerprint: "0123ABCD"}, {Purpose: scheme.File, Family: scheme.OpenPGP, Fingerprint: "FFFF"}},
 	}
 }

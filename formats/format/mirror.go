@@ -25,8 +25,9 @@ type Mirror interface {
 	// [fs.ErrNotExist] if the upstream has no such scope.
 	Follow(u Upstream, scope string) (Edition, error)
 
-	// Describe returns the file that a stanza lists. Context is that of its Emit.
-	Describe(scope, context string, stanza []byte) (Foreign, error)
+	// Describe returns the file that a stanza lists. Context is that of its Emit. Where the Foreign has wishes for
+	// signatures, Describe runs a second time, with them, and finds the same file: see [Format].Parse.
+	Describe(scope, context string, stanza []byte, sigs []Signature) (Foreign, error)
 }
 
 // An Upstream is another server's repository, as a [Mirror] reads it in one run of Follow. It is for one goroutine.
@@ -96,6 +97,8 @@ type Foreign struct {
 	// SHA256 is what the index says. Nil: it does not, and Check is what the format's [Checker] goes by.
 	SHA256 []byte
 	Check  string
+	// Seals are wishes for signatures that the entries hold, of what the index says of the file: each has a Text and no Path.
+	Seals []Seal
 	// Now says that the file belongs to the index: it is fetched before the edition is shown.
 	Now bool
 }

@@ -1,6 +1,7 @@
 package formattest
 
 import (
+	"bytes"
 	"fmt"
 	"io/fs"
 
@@ -29,7 +30,7 @@ func (h *House) fetch(p string, instead map[string][]byte) ([]byte, error) {
 	if data := instead[p]; data != nil {
 		return data, nil
 	}
-	op, err := h.guard.Route(format.Request{Method: "GET", Path: p})
+	op, err := h.guard.Route(request("GET", p))
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +43,7 @@ func (h *House) fetch(p string, instead map[string][]byte) ([]byte, error) {
 				data, there = h.file(at)
 			}
 			if there {
-				return data, nil
+				return h.addressed(at, data), nil
 			}
 		}
 	case format.Render:
@@ -57,10 +58,20 @@ func (h *House) fetch(p string, instead map[string][]byte) ([]byte, error) {
 	return nil, fmt.Errorf("get %s: %w", p, fs.ErrNotExist)
 }
 
+// addressed puts the address of the house into an index file that holds it.
+func (h *House) addressed(p string, data []byte) []byte {
+	for _, e := range h.emitted {
+		if e.path == p && e.addressed {
+			return bytes.ReplaceAll(data, []byte(format.Here), []byte(h.rendererSite().URL))
+		}
+	}
+	return data
+}
+
 // place returns where in the tree the file is that a GET of p is answered with, or "".
 func (h *House) place(p string) string {
 	h.tb.Helper()
-	op, err := h.guard.Route(format.Request{Method: "GET", Path: p})
+	op, err := h.guard.Route(request("GET", p))
 	if err != nil || op.Kind != format.Get {
 		return ""
 	}

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"hallmark/formats/format"
-	"hallmark/signing/scheme"
 )
 
 // A follower is a house with keys of its own that stands in front of another one. It follows a scope when a client first
@@ -124,7 +123,7 @@ func (f *follower) take(foreign format.Foreign) *stored {
 	if foreign.Now {
 		return s
 	}
-	sealing, err := f.guard.Seal(format.Op{Kind: format.Get, Paths: []string{foreign.Path}}, NewBlob(data), f.ring.public())
+	sealing, err := f.guard.Seal(f.site(f.Date), format.Op{Kind: format.Get, Paths: []string{foreign.Path}}, NewBlob(data))
 	if err != nil || sealing.Splice != nil {
 		return s // what would be signed inside passes as it is
 	}
@@ -133,14 +132,18 @@ func (f *follower) take(foreign format.Foreign) *stored {
 			s.seals = append(s.seals, seal)
 		}
 	}
-	_, _, s.sidecars = f.seal("the package "+foreign.Path, format.Sealing{Seals: s.seals}, data, scheme.Package)
+	_, _, s.sidecars = f.seal("the package "+foreign.Path, format.Sealing{Seals: s.seals}, data, packagePurposes...)
 	return s
 }
 
 // put uploads a package to the follower.
 func (f *follower) put(u Upload) {
 	f.tb.Helper()
-	s, err := f.stage(u)
+	op, err := f.guard.Route(u.request())
+	if err != nil {
+		f.tb.Fatalf("the upload of %s is refused: %v", u.Path, err)
+	}
+	s, err := f.stage(op, u.Body)
 	if err != nil {
 		f.tb.Fatalf("in front of an upstream, the upload of %s is refused: %v", u.Path, err)
 	}
@@ -191,7 +194,7 @@ func (g *guard) describe(scope string, s stanza) (f format.Foreign, err error) {
 	for n := range 2 {
 		text := []byte(s.text)
 		var again format.Foreign
-		g.calling("Describe", func() { again, err = g.format.(format.Mirror).Describe(scope, s.context, text) })
+		g.calling("Describe", func() { again, err = g.format.(format.Mirror).Describe(scope, s.context, text, nil) })
 		switch {
 		case string(text) != s.text:
 			g.breach("Describe changes the stanza that it is given")

@@ -6,6 +6,8 @@ package formattest
 
 import (
 	"crypto/sha256"
+	"net/url"
+	"strings"
 	"testing"
 
 	"hallmark/formats/format"
@@ -59,8 +61,25 @@ type Subject struct {
 // An Upload is a file that is uploaded.
 type Upload struct {
 	Method string // PUT if it is empty
-	Path   string
+	Path   string // a query may follow behind "?"
+	Type   string // the Content-Type
 	Body   []byte
+}
+
+func (u Upload) request() format.Request {
+	r := request(u.method(), u.Path)
+	r.Type = u.Type
+	return r
+}
+
+// request returns a request for a path with a query behind "?".
+func request(method, target string) format.Request {
+	path, query, _ := strings.Cut(target, "?")
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		values = nil
+	}
+	return format.Request{Method: method, Path: path, Query: values}
 }
 
 func (u Upload) method() string {
@@ -72,7 +91,7 @@ func (u Upload) method() string {
 
 // A Repository is what a client in miniature knows.
 type Repository struct {
-	// Fetch gets a file. The error wraps fs.ErrNotExist if there is none.
+	// Fetch gets a file, at a path that a query may follow behind "?". The error wraps fs.ErrNotExist if there is none.
 	Fetch func(path string) ([]byte, error)
 	// Trusted is the client's keyring.
 	Trusted Trusted

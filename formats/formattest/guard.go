@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"path"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -76,17 +75,25 @@ func (g *guard) Route(r format.Request) (op format.Op, err error) {
 
 // opFault says what is wrong with an Op that a request got.
 func opFault(r format.Request, op format.Op) string {
-	kinds := map[string][]format.Kind{
-		"GET": {format.Get, format.Render, format.List}, "PUT": {format.Put}, "POST": {format.Put}, "DELETE": {format.Delete},
+	reading := op.Kind == format.Get || op.Kind == format.Render || op.Kind == format.List
+	switch r.Method {
+	case "GET", "PUT", "POST", "DELETE":
+		if reading != (r.Method == "GET") {
+			return "that is not what the method is for"
+		}
+	default:
+		return "there is no such method"
 	}
-	if !slices.Contains(kinds[r.Method], op.Kind) {
-		return "that is not what the method is for"
-	}
+	return pathsFault(op)
+}
+
+// pathsFault says what is wrong with the paths of an Op.
+func pathsFault(op format.Op) string {
 	if len(op.Paths) > 16 {
 		return "these are too many paths"
 	}
 	switch op.Kind {
-	case format.Get, format.Delete:
+	case format.Get, format.Delete, format.Mark, format.Check:
 		if len(op.Paths) == 0 {
 			return "it has no path"
 		}
@@ -94,6 +101,13 @@ func opFault(r format.Request, op format.Op) string {
 			if fault := pathFault(p); fault != "" {
 				return fmt.Sprintf("the path %q %s", p, fault)
 			}
+		}
+		if op.Kind == format.Mark && len(op.Marks) == 0 {
+			return "it has no marks"
+		}
+	case format.Clear:
+		if len(op.Paths) != 1 || hasControl(op.Paths[0]) {
+			return "it does not name one shard"
 		}
 	case format.List:
 		if len(op.Paths) != 1 {
@@ -178,10 +192,16 @@ func (g *guard) packageFault(p format.Package) string {
 	}
 	seen := map[string]bool{}
 	for _, e := range p.Entries {
-		if seen[e.Group] {
+		at := shardOf(p, e) + "\n" + e.Group
+		if seen[at] {
 			return fmt.Sprintf("it has two entries in the group %q", e.Group)
 		}
-		seen[e.Group] = true
+		seen[at] = true
+	}
+	for _, b := range p.Beside {
+		if fault := pathFault(b.Path); fault != "" || len(b.Data) > maxBeside {
+			return fmt.Sprintf("the path %q of a file beside it %s, or it has more than %d bytes", b.Path, fault, maxBeside)
+		}
 	}
 	for _, part := range p.Parts {
 		if part.Name == "" || part.Path != "" && pathFault(part.Path) != "" || part.Size < 0 || len(part.SHA256) != 32 {
@@ -191,9 +211,12 @@ func (g *guard) packageFault(p format.Package) string {
 	return ""
 }
 
-func (g *guard) Seal(op format.Op, b *Blob, keys format.Keys) (s format.Sealing, err error) {
+// maxBeside is how large a file beside a package may be.
+const maxBeside = 4 << 20
+
+func (g *guard) Seal(site format.Site, op format.Op, b *Blob) (s format.Sealing, err error) {
 	g.tb.Helper()
-	g.calling("Seal", func() { s, err = g.format.Seal(op, restricted{b, g.spec.Digests, g}, keys) })
+	g.calling("Seal", func() { s, err = g.format.Seal(site, op, restricted{b, g.spec.Digests, g}) })
 	if err != nil {
 		g.checkError("Seal", err)
 	}

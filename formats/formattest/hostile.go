@@ -106,22 +106,44 @@ func (t *hostile) refuse(what string, u Upload, body []byte) {
 // survive sends bytes that may be a package or not. Those that are go the whole way.
 func (t *hostile) survive(what string, u Upload, body []byte) error {
 	t.house.tb.Helper()
-	op, err := t.house.guard.Route(format.Request{Method: u.method(), Path: u.Path})
+	u.Body = body
+	changes, err := t.unwrap(what, u)
+	for _, c := range changes {
+		if err != nil {
+			return err
+		}
+		if c.op.Kind != format.Put {
+			continue
+		}
+		blob := NewBlob(c.body)
+		if err = t.measured(what, c.op, blob, blob); err == nil {
+			_, err = t.house.stage(c.op, c.body)
+		}
+	}
+	return err
+}
+
+// unwrap returns what an upload asks for, whose address is good.
+func (t *hostile) unwrap(what string, u Upload) (changes []change, err error) {
+	t.house.tb.Helper()
+	op, err := t.house.guard.Route(u.request())
 	if err != nil {
 		t.house.tb.Fatalf("the upload of %s is refused: %v", u.Path, err)
 	}
-	blob := NewBlob(body)
-	if err := t.measured(what, op, blob, blob); err != nil {
-		return err
+	if op.Kind != format.Unwrap {
+		return []change{{op, u.Body}}, nil
 	}
-	_, err = t.house.stage(Upload{Method: u.Method, Path: u.Path, Body: body})
-	return err
+	err = t.cheap("Unwrap of "+what, int64(len(u.Body)), nil, func() error {
+		changes, err = t.house.guard.unwrap(u.request(), u.Body)
+		return err
+	})
+	return changes, err
 }
 
 // pad sends a package with many zeros behind it.
 func (t *hostile) pad(u Upload) {
 	t.house.tb.Helper()
-	op, err := t.house.guard.Route(format.Request{Method: u.method(), Path: u.Path})
+	op, err := t.house.guard.Route(u.request())
 	if err != nil {
 		t.house.tb.Fatalf("the upload of %s is refused: %v", u.Path, err)
 	}
@@ -134,10 +156,9 @@ func (t *hostile) pad(u Upload) {
 // malformed sends what the format's own test says is malformed, be it for its bytes or its address.
 func (t *hostile) malformed(what string, u Upload) {
 	t.house.tb.Helper()
-	op, err := t.house.guard.Route(format.Request{Method: u.method(), Path: u.Path})
+	_, err := t.house.guard.Route(u.request())
 	if err == nil {
-		blob := NewBlob(u.Body)
-		err = t.measured(what, op, blob, blob)
+		err = t.survive(what, u, u.Body)
 	}
 	if !errors.Is(err, format.ErrMalformed) {
 		t.house.guard.breach("an upload with a fault (%s) gets %v, want format.ErrMalformed", what, err)
@@ -148,6 +169,15 @@ func (t *hostile) malformed(what string, u Upload) {
 // measured calls Parse and ends the test if that costs too much. An error of Parse is one of format.ErrMalformed.
 func (t *hostile) measured(what string, op format.Op, b format.Blob, reads *Blob) error {
 	t.house.tb.Helper()
+	return t.cheap("Parse of "+what, b.Size(), reads, func() error {
+		_, err := t.house.guard.parse(op, b, nil)
+		return err
+	})
+}
+
+// cheap ends the test if what runs costs too much.
+func (t *hostile) cheap(what string, size int64, reads *Blob, run func() error) error {
+	t.house.tb.Helper()
 	limit := t.Memory
 	if limit == 0 {
 		limit = memoryDefault
@@ -155,17 +185,17 @@ func (t *hostile) measured(what string, op format.Op, b format.Blob, reads *Blob
 	var before, after runtime.MemStats
 	start := time.Now()
 	runtime.ReadMemStats(&before)
-	_, err := t.house.guard.parse(op, b, nil)
+	err := run()
 	runtime.ReadMemStats(&after)
 	switch took := int64(after.TotalAlloc - before.TotalAlloc); {
 	case took > limit:
-		t.house.guard.breach("Parse of %s allocates %d MiB, more than %d", what, took>>20, limit>>20)
-	case reads.Read() > readsPerByte*b.Size()+readsSpare:
-		t.house.guard.breach("Parse of %s reads %d bytes of %d", what, reads.Read(), b.Size())
+		t.house.guard.breach("%s allocates %d MiB, more than %d", what, took>>20, limit>>20)
+	case reads != nil && reads.Read() > readsPerByte*size+readsSpare:
+		t.house.guard.breach("%s reads %d bytes of %d", what, reads.Read(), size)
 	case time.Since(start) > timeLimit:
-		t.house.guard.breach("Parse of %s takes %v", what, time.Since(start))
+		t.house.guard.breach("%s takes %v", what, time.Since(start))
 	case err != nil && !errors.Is(err, format.ErrMalformed):
-		t.house.guard.breach("Parse of %s returns %v, want format.ErrMalformed", what, err)
+		t.house.guard.breach("%s returns %v, want format.ErrMalformed", what, err)
 	}
 	return err
 }

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
-	"fmt"
-	"io/fs"
 	"maps"
 	"slices"
 	"testing"
@@ -77,12 +75,14 @@ func (h *House) putAll(uploads []Upload) error {
 	h.tb.Helper()
 	touched := map[string]bool{}
 	for _, u := range uploads {
-		s, err := h.stage(u)
-		if err == nil {
-			err = h.admit(s, touched)
-		}
+		changes, err := h.changes(u)
 		if err != nil {
 			return err
+		}
+		for _, c := range changes {
+			if err := h.apply(c, touched); err != nil {
+				return err
+			}
 		}
 	}
 	h.publish(touched)
@@ -92,21 +92,7 @@ func (h *House) putAll(uploads []Upload) error {
 // Delete removes the package at a path. The error wraps fs.ErrNotExist if there is none.
 func (h *House) Delete(path string) error {
 	h.tb.Helper()
-	op, err := h.guard.Route(format.Request{Method: "DELETE", Path: path})
-	if err != nil {
-		return err
-	}
-	for _, p := range op.Paths {
-		for _, s := range h.packages {
-			if s.pkg.Path == p {
-				touched := map[string]bool{}
-				h.remove(s, touched)
-				h.publish(touched)
-				return nil
-			}
-		}
-	}
-	return fmt.Errorf("delete %s: %w", path, fs.ErrNotExist)
+	return h.putAll([]Upload{{Method: "DELETE", Path: path}})
 }
 
 // Trusted returns the keyring of a client that trusts all keys of the house.
@@ -135,22 +121,18 @@ func (h *House) Indexes() map[string][]byte {
 }
 
 // stage does what an upload needs before it is anybody's business: it reads, seals and reads again.
-func (h *House) stage(u Upload) (*stored, error) {
+func (h *House) stage(op format.Op, body []byte) (*stored, error) {
 	h.tb.Helper()
-	op, err := h.guard.Route(format.Request{Method: u.method(), Path: u.Path})
+	before, err := h.guard.Parse(op, NewBlob(body), nil)
 	if err != nil {
 		return nil, err
 	}
-	before, err := h.guard.Parse(op, NewBlob(u.Body), nil)
+	sealing, err := h.guard.Seal(h.site(h.Date), op, NewBlob(body))
 	if err != nil {
 		return nil, err
 	}
-	sealing, err := h.guard.Seal(op, NewBlob(u.Body), h.ring.public())
-	if err != nil {
-		return nil, err
-	}
-	s := &stored{op: op, uploaded: u.Body, seals: sealing.Seals}
-	s.data, s.sigs, s.sidecars = h.seal("the package "+before.Path, sealing, u.Body, scheme.Package)
+	s := &stored{op: op, uploaded: body, seals: sealing.Seals}
+	s.data, s.sigs, s.sidecars = h.seal("the package "+before.Path, sealing, body, packagePurposes...)
 	if s.pkg, err = h.guard.Parse(op, NewBlob(s.data), s.sigs); err != nil {
 		h.guard.breach("the package %q does not parse any more when it is sealed: %v", before.Path, err)
 	}
@@ -159,6 +141,12 @@ func (h *House) stage(u Upload) (*stored, error) {
 	}
 	if s.pkg.Path == "" {
 		return s, nil
+	}
+	for _, b := range s.pkg.Beside {
+		if _, taken := s.sidecars[b.Path]; taken {
+			h.guard.breach("the package %q has two files at %q beside it", s.pkg.Path, b.Path)
+		}
+		s.sidecars[b.Path] = b.Data
 	}
 	for suffix, sch := range map[string]scheme.Scheme{".asc": scheme.OpenPGPArmored, ".sigstore.json": scheme.BlobBundle} {
 		sigs, err := h.ring.sign(scheme.File, sch, s.data, h.Date)
@@ -254,9 +242,7 @@ func (h *House) rendererSite() format.Site {
 	s.URL = "http://127.0.0.1:8080/" + s.Repository
 	s.KeysURL = "http://127.0.0.1:8080/-/keys/" + s.Repository
 	s.SnapshotURL = "http://127.0.0.1:8080/-/snapshot/7/" + s.Repository
-	for _, name := range slices.Sorted(maps.Keys(h.shards)) {
-		s.Shards = append(s.Shards, format.Contents{Shard: name, Groups: h.shards[name].groups()})
-	}
+	s.Tree = tree{h}
 	return s
 }
 

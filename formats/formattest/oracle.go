@@ -110,7 +110,7 @@ func attacks(tb testing.TB, s Subject, evil *House) []Upload {
 	for _, arch := range s.Archs {
 		u := s.Upload(tb, sampleName(24), s.Versions[0], arch)
 		for _, body := range bodies {
-			all = append(all, Upload{Method: u.Method, Path: u.Path, Body: body})
+			all = append(all, Upload{Method: u.Method, Path: u.Path, Type: u.Type, Body: body})
 		}
 	}
 	for _, what := range slices.Sorted(maps.Keys(s.Attacks)) {

@@ -2,10 +2,12 @@ package formattest
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto"
 	"maps"
 	"slices"
+	"strings"
 
 	"hallmark/formats/format"
 	"hallmark/signing/scheme"
@@ -20,7 +22,8 @@ type shard struct {
 
 type entry struct {
 	format.Entry
-	of *stored
+	of *stored // nil: it was raised
+	by string  // the shard that raised it
 }
 
 func (s *shard) groups() []format.Group {
@@ -47,8 +50,10 @@ type emission struct {
 	data    []byte
 	plain   []byte // without the signatures in it
 	lasting bool
-	seals   []format.Seal
-	beside  map[string][]byte // signatures by their paths
+	// addressed says that the repository's address stands in it.
+	addressed bool
+	seals     []format.Seal
+	beside    map[string][]byte // signatures by their paths
 }
 
 // files returns the file and the signatures beside it.
@@ -63,37 +68,55 @@ func (h *House) exchange(old, s *stored, touched map[string]bool) {
 	var fresh []format.Entry
 	if s != nil {
 		fresh = slices.Clone(s.pkg.Entries)
+		h.shard(s.pkg.Shard)
 		touched[s.pkg.Shard] = true
-		into := h.shards[s.pkg.Shard]
-		if into == nil {
-			into = &shard{name: s.pkg.Shard, known: map[string]bool{}}
-			h.shards[s.pkg.Shard] = into
-		}
 		for _, e := range fresh {
-			into.known[e.Group] = true
+			h.shard(shardOf(s.pkg, e)).known[e.Group] = true
 		}
 	}
 	if old != nil {
 		touched[old.pkg.Shard] = true
-		from := h.shards[old.pkg.Shard]
-		var kept []entry
-		for _, e := range from.entries {
-			if e.of != old {
-				kept = append(kept, e)
-				continue
+		for name, from := range h.shards {
+			var kept []entry
+			for _, e := range from.entries {
+				if e.of != old {
+					kept = append(kept, e)
+					continue
+				}
+				touched[name] = true
+				// A package that replaces another one keeps its place.
+				i := slices.IndexFunc(fresh, func(f format.Entry) bool { return f.Group == e.Group && shardOf(s.pkg, f) == name })
+				if i >= 0 {
+					kept = append(kept, entry{Entry: fresh[i], of: s})
+					fresh = slices.Delete(fresh, i, i+1)
+				}
 			}
-			// A package that replaces another one keeps its place.
-			i := slices.IndexFunc(fresh, func(f format.Entry) bool { return f.Group == e.Group })
-			if i >= 0 && s.pkg.Shard == old.pkg.Shard {
-				kept = append(kept, entry{fresh[i], s})
-				fresh = slices.Delete(fresh, i, i+1)
-			}
+			from.entries = kept
 		}
-		from.entries = kept
 	}
 	for _, e := range fresh {
-		h.shards[s.pkg.Shard].entries = append(h.shards[s.pkg.Shard].entries, entry{e, s})
+		into := h.shard(shardOf(s.pkg, e))
+		into.entries = append(into.entries, entry{Entry: e, of: s})
+		touched[into.name] = true
 	}
+}
+
+// shardOf returns the shard that an entry of a package belongs to.
+func shardOf(p format.Package, e format.Entry) string {
+	if e.Root {
+		return ""
+	}
+	return p.Shard
+}
+
+// shard returns a shard, which there is from now on.
+func (h *House) shard(name string) *shard {
+	s := h.shards[name]
+	if s == nil {
+		s = &shard{name: name, known: map[string]bool{}}
+		h.shards[name] = s
+	}
+	return s
 }
 
 // publish renders the index files of the shards that changed, and makes them visible.
@@ -109,11 +132,78 @@ func (h *House) publish(touched map[string]bool) {
 			maps.Copy(h.lasting, e.files())
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(touched)) {
-		next = append(next, h.render(h.shards[name])...)
+	rendered := map[string]bool{}
+	for {
+		name, ok := deepest(touched, rendered)
+		if !ok {
+			break
+		}
+		rendered[name] = true
+		next = slices.DeleteFunc(next, func(e emission) bool { return e.shard == name }) // it was touched by one below it
+		r := &run{house: h, shard: h.shard(name), raised: map[raise][]byte{}}
+		next = append(next, h.renderTo(r)...)
+		h.lift(r, touched)
 	}
 	h.emitted = next
 	h.checkTree()
+}
+
+// deepest returns a touched shard that has none below it which is yet to be rendered.
+func deepest(touched, rendered map[string]bool) (name string, ok bool) {
+	depth := -1
+	for _, t := range slices.Sorted(maps.Keys(touched)) {
+		if d := depthOf(t); !rendered[t] && d > depth {
+			name, ok, depth = t, true, d
+		}
+	}
+	return name, ok
+}
+
+func depthOf(shard string) int {
+	if shard == "" {
+		return 0
+	}
+	return 1 + strings.Count(shard, "/")
+}
+
+// above reports whether a shard is above another one.
+func above(upper, lower string) bool {
+	return upper != lower && (upper == "" || strings.HasPrefix(lower, upper+"/"))
+}
+
+// A raise is the place of an entry that a shard raises.
+type raise struct{ shard, group string }
+
+// lift puts what a shard raises into the shards above it, and takes out what it does not raise any more.
+func (h *House) lift(r *run, touched map[string]bool) {
+	by := r.shard.name
+	for name, s := range h.shards {
+		var kept []entry
+		for _, e := range s.entries {
+			if e.of != nil || e.by != by {
+				kept = append(kept, e)
+				continue
+			}
+			at := raise{name, e.Group}
+			data, still := r.raised[at]
+			if still {
+				kept = append(kept, entry{Entry: format.Entry{Group: e.Group, Data: data}, by: by})
+				delete(r.raised, at)
+			}
+			if !still || !bytes.Equal(data, e.Data) {
+				touched[name] = true
+			}
+		}
+		s.entries = kept
+	}
+	for _, at := range slices.SortedFunc(maps.Keys(r.raised), func(a, b raise) int {
+		return cmp.Or(cmp.Compare(a.shard, b.shard), cmp.Compare(a.group, b.group))
+	}) {
+		s := h.shard(at.shard)
+		s.known[at.group] = true
+		s.entries = append(s.entries, entry{Entry: format.Entry{Group: at.group, Data: r.raised[at]}, by: by})
+		touched[at.shard] = true
+	}
 }
 
 // checkTree ends the test if two files have one path, or one cannot be reached.
@@ -146,15 +236,23 @@ func (h *House) checkTree() {
 	}
 }
 
-// render runs Index for one shard.
+// render runs Index for one shard, and forgets what that raises.
 func (h *House) render(s *shard) []emission {
 	h.tb.Helper()
-	r := &run{house: h, shard: s}
+	return h.renderTo(&run{house: h, shard: s, raised: map[raise][]byte{}})
+}
+
+func (h *House) renderTo(r *run) []emission {
+	h.tb.Helper()
+	s := r.shard
 	var all []emission
 	paths := map[string]bool{}
 	emit := func(f format.File) error {
 		h.tb.Helper()
-		e := emission{shard: s.name, path: f.Path, lasting: f.Lasting, seals: f.Seals}
+		e := emission{shard: s.name, path: f.Path, lasting: f.Lasting, addressed: f.Addressed, seals: f.Seals}
+		if f.Addressed && len(f.Seals) > 0 {
+			h.guard.breach("the index file %s is to be signed, and holds addresses", f.Path)
+		}
 		if fault := pathFault(f.Path); fault != "" {
 			h.guard.breach("the path %q of an index file %s", f.Path, fault)
 		}
@@ -189,6 +287,7 @@ type run struct {
 	house  *House
 	shard  *shard
 	listed map[string]map[format.Encoding][]byte
+	raised map[raise][]byte
 }
 
 var _ format.Shard = (*run)(nil)
@@ -204,6 +303,21 @@ func (r *run) Entries(group string) ([][]byte, error) {
 		}
 	}
 	return all, nil
+}
+
+func (r *run) Raise(shard, group string, data []byte) error {
+	r.house.tb.Helper()
+	at := raise{shard, group}
+	switch _, twice := r.raised[at]; {
+	case !above(shard, r.shard.name):
+		r.house.guard.breach("the shard %q raises an entry to %q, which is not above it", r.shard.name, shard)
+	case twice:
+		r.house.guard.breach("the shard %q raises two entries to the group %q of %q", r.shard.name, group, shard)
+	case len(data) == 0:
+		r.house.guard.breach("the shard %q raises an entry without data", r.shard.name)
+	}
+	r.raised[at] = bytes.Clone(data)
+	return nil
 }
 
 func (r *run) List(listings ...format.Listing) ([]format.Listed, error) {
@@ -263,6 +377,10 @@ func (r *run) concatenate(l format.Listing) (format.Totals, []byte) {
 		}
 	}
 	totals.Bytes = int64(len(body))
+	if l.Skip != 0 && slices.ContainsFunc(l.Encodings, func(e format.Encoding) bool { return e != format.Plain }) {
+		r.house.guard.breach("the listing %q of the shard %q skips bytes and is not plain alone", l.Name, r.shard.name)
+	}
+	body = body[min(l.Skip, len(body)):]
 	var head, tail []byte
 	r.house.guard.calling("Head or Tail of the listing "+l.Name, func() {
 		if l.Head != nil {

@@ -12,8 +12,8 @@ import (
 // over.
 func checkPurity(tb testing.TB, s Subject) {
 	h := NewHouse(tb, s.Format)
-	keys := h.ring.public()
-	before := clone(reflect.ValueOf(keys)).Interface()
+	site := h.site(h.Date)
+	before := clone(reflect.ValueOf(site.Keys)).Interface()
 	type call struct {
 		op     format.Op
 		body   []byte
@@ -23,21 +23,26 @@ func checkPurity(tb testing.TB, s Subject) {
 	}
 	var calls []call
 	for _, u := range append(s.samples(tb), s.Extra...) {
-		op, err := h.guard.Route(format.Request{Method: u.method(), Path: u.Path})
+		changes, err := h.changes(u)
 		if err != nil {
 			tb.Fatalf("the upload of %s is refused: %v", u.Path, err)
 		}
-		c := call{op: op, body: u.Body}
-		if c.pkg, err = h.guard.Parse(op, NewBlob(u.Body), nil); err != nil {
-			tb.Fatalf("the upload of %s is refused: %v", u.Path, err)
+		for _, change := range changes {
+			if change.op.Kind != format.Put {
+				continue
+			}
+			c := call{op: change.op, body: change.body}
+			if c.pkg, err = h.guard.Parse(c.op, NewBlob(c.body), nil); err != nil {
+				tb.Fatalf("the upload of %s is refused: %v", u.Path, err)
+			}
+			c.copied = clone(reflect.ValueOf(c.pkg)).Interface()
+			sealing, err := h.guard.Seal(site, c.op, NewBlob(c.body))
+			if err != nil {
+				tb.Fatalf("the upload of %s is refused: %v", u.Path, err)
+			}
+			c.seals = sealing.Seals
+			calls = append(calls, c)
 		}
-		c.copied = clone(reflect.ValueOf(c.pkg)).Interface()
-		sealing, err := h.guard.Seal(op, NewBlob(u.Body), keys)
-		if err != nil {
-			tb.Fatalf("the upload of %s is refused: %v", u.Path, err)
-		}
-		c.seals = sealing.Seals
-		calls = append(calls, c)
 	}
 	for _, c := range calls {
 		if !reflect.DeepEqual(c.pkg, c.copied) {
@@ -45,7 +50,7 @@ func checkPurity(tb testing.TB, s Subject) {
 		}
 	}
 	s.fill(h)
-	if !reflect.DeepEqual(keys, before) {
+	if !reflect.DeepEqual(site.Keys, before) {
 		h.guard.breach("it changes the keys that it is shown")
 	}
 	// A guard ends the test, which only the test's own goroutine may do: these calls are without.
@@ -55,7 +60,7 @@ func checkPurity(tb testing.TB, s Subject) {
 		running.Go(func() {
 			for range 4 {
 				p, err := s.Format.Parse(c.op, NewBlob(c.body), nil)
-				sealing, errSeal := s.Format.Seal(c.op, NewBlob(c.body), keys)
+				sealing, errSeal := s.Format.Seal(site, c.op, NewBlob(c.body))
 				differs[i] = differs[i] || err != nil || errSeal != nil || !reflect.DeepEqual(p, c.copied) ||
 					!reflect.DeepEqual(sealing.Seals, c.seals)
 			}

@@ -9,8 +9,8 @@ import (
 )
 
 // seal makes the signatures of a file. It returns the file with those that go into it, all signatures, and those that stand
-// beside it. Its seals are of one purpose. There is at least an empty slice of signatures.
-func (h *House) seal(what string, s format.Sealing, data []byte, purpose scheme.Purpose) (
+// beside it. There is at least an empty slice of signatures.
+func (h *House) seal(what string, s format.Sealing, data []byte, purposes ...scheme.Purpose) (
 	final []byte, sigs []format.Signature, beside map[string][]byte) {
 	h.tb.Helper()
 	sigs, beside = []format.Signature{}, map[string][]byte{}
@@ -21,7 +21,7 @@ func (h *House) seal(what string, s format.Sealing, data []byte, purpose scheme.
 			h.guard.breach("two seals of %s have the name %q", what, seal.Name)
 		}
 		names[seal.Name] = true
-		h.checkPurpose(what, seal, purpose)
+		h.checkPurpose(what, seal, purposes)
 		ring := h.ring
 		if seal.Single {
 			ring = ring.oldest()
@@ -35,6 +35,7 @@ func (h *House) seal(what string, s format.Sealing, data []byte, purpose scheme.
 		}
 		sigs = append(sigs, made...)
 		switch {
+		case seal.Path == "" && s.Splice == nil && seal.Text != nil: // Parse puts it into entries
 		case seal.Path == "" && s.Splice == nil:
 			h.guard.breach("the seal %q of %s has no path and no Splice", seal.Name, what)
 		case seal.Path == "":
@@ -62,11 +63,14 @@ func (h *House) seal(what string, s format.Sealing, data []byte, purpose scheme.
 	return h.patch(what, data, patches), sigs, beside
 }
 
+// packagePurposes are those of the keys that sign packages.
+var packagePurposes = []scheme.Purpose{scheme.Package, scheme.NPM}
+
 // checkPurpose ends the test if a format asks for a signature that it must not have.
-func (h *House) checkPurpose(what string, seal format.Seal, purpose scheme.Purpose) {
+func (h *House) checkPurpose(what string, seal format.Seal, purposes []scheme.Purpose) {
 	h.tb.Helper()
-	if seal.Purpose != purpose {
-		h.guard.breach("the seal %q of %s asks for a signature of purpose %q, not %q", seal.Name, what, seal.Purpose, purpose)
+	if !slices.Contains(purposes, seal.Purpose) {
+		h.guard.breach("the seal %q of %s asks for a signature of purpose %q, not one of %q", seal.Name, what, seal.Purpose, purposes)
 	}
 	if !slices.ContainsFunc(h.guard.spec.Keys, func(u format.KeyUse) bool {
 		return u.Purpose == seal.Purpose && u.Family == seal.Scheme.Family()
@@ -79,6 +83,12 @@ func (h *House) checkPurpose(what string, seal format.Seal, purpose scheme.Purpo
 // message returns what a seal signs.
 func (h *House) message(what string, seal format.Seal, data []byte) []byte {
 	h.tb.Helper()
+	if seal.Text != nil {
+		if seal.Message != nil {
+			h.guard.breach("the seal %q of %s signs sections of the file and a text", seal.Name, what)
+		}
+		return seal.Text
+	}
 	if seal.Message == nil {
 		return data
 	}

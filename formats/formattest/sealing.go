@@ -12,15 +12,15 @@ import (
 func checkSealing(tb testing.TB, s Subject) {
 	h := NewHouse(tb, s.Format)
 	for _, u := range append(s.samples(tb), s.Extra...) {
-		once, err := h.stage(u)
+		once, err := h.stageUpload(u)
 		if err != nil {
 			tb.Fatalf("the upload of %s is refused: %v", u.Path, err)
 		}
-		again, err := h.stage(u)
+		again, err := h.stageUpload(u)
 		if err != nil || !bytes.Equal(once.data, again.data) || !reflect.DeepEqual(once.pkg, again.pkg) {
 			h.guard.breach("the same upload of %s gives another package the second time (%v)", u.Path, err)
 		}
-		twice, err := h.stage(Upload{Method: u.Method, Path: u.Path, Body: once.data})
+		twice, err := h.stageUpload(Upload{Method: u.Method, Path: u.Path, Type: u.Type, Body: once.data})
 		if err != nil {
 			h.guard.breach("%s is refused when it comes back as it was served: %v", u.Path, err)
 		}
@@ -34,16 +34,16 @@ func checkSealing(tb testing.TB, s Subject) {
 // checkSealedElsewhere uploads a package that others have signed, or we with the keys of an earlier time.
 func checkSealedElsewhere(h *House, s Subject, u Upload) {
 	h.tb.Helper()
-	own, err := h.stage(u)
+	own, err := h.stageUpload(u)
 	if err != nil {
 		h.tb.Fatal(err)
 	}
 	for _, set := range []int{older, foreign} {
-		other, err := newHouse(h.tb, s.Format, set).stage(u)
+		other, err := newHouse(h.tb, s.Format, set).stageUpload(u)
 		if err != nil {
 			h.tb.Fatalf("the upload of %s is refused where there is one key: %v", u.Path, err)
 		}
-		resealed, err := h.stage(Upload{Method: u.Method, Path: u.Path, Body: other.data})
+		resealed, err := h.stageUpload(Upload{Method: u.Method, Path: u.Path, Type: u.Type, Body: other.data})
 		if err != nil {
 			h.guard.breach("%s is refused when others have signed it: %v", u.Path, err)
 		}

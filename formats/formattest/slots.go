@@ -65,7 +65,7 @@ func checkSlots(tb testing.TB, s Subject) {
 	for _, version := range s.Versions[:2] {
 		for _, arch := range s.Archs {
 			u := s.Upload(tb, sampleName(25), version, arch)
-			staged, err := h.stage(u)
+			staged, err := h.stageUpload(u)
 			if err != nil {
 				tb.Fatalf("the upload of %s is refused: %v", u.Path, err)
 			}

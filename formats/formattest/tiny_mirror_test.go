@@ -112,7 +112,7 @@ func emitTiny(u format.Upstream, scope string, digest []byte, size int64) error 
 	return nil
 }
 
-func (f *tinyMirror) Describe(scope, _ string, line []byte) (format.Foreign, error) {
+func (f *tinyMirror) Describe(scope, _ string, line []byte, _ []format.Signature) (format.Foreign, error) {
 	foreign, err := describeTiny(scope, line)
 	if f.describe != nil {
 		return f.describe(foreign, err)

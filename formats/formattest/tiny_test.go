@@ -137,10 +137,10 @@ func parseTiny(op format.Op, b format.Blob) (format.Package, error) {
 	}, nil
 }
 
-func (f *tiny) Seal(op format.Op, b format.Blob, keys format.Keys) (format.Sealing, error) {
+func (f *tiny) Seal(site format.Site, op format.Op, b format.Blob) (format.Sealing, error) {
 	s, err := sealTiny(b)
 	if f.seal != nil {
-		return f.seal(op, b, keys, s, err)
+		return f.seal(op, b, site.Keys, s, err)
 	}
 	return s, err
 }

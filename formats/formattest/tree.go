@@ -83,7 +83,7 @@ func (t *Tree) Describe(m format.Mirror, scope string) (format.Edition, []format
 	}
 	var all []format.Foreign
 	for _, stanza := range t.Emitted {
-		foreign, err := m.Describe(scope, "", []byte(strings.Clone(stanza)))
+		foreign, err := m.Describe(scope, "", []byte(strings.Clone(stanza)), nil)
 		if err != nil {
 			return e, nil, err
 		}

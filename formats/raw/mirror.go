@@ -72,7 +72,7 @@ func (f *Format) Follow(u format.Upstream, scope string) (format.Edition, error)
 }
 
 // Describe reads a line of SHA256SUMS.
-func (f *Format) Describe(scope, _ string, stanza []byte) (format.Foreign, error) {
+func (f *Format) Describe(scope, _ string, stanza []byte, _ []format.Signature) (format.Foreign, error) {
 	if scope != "" && !fs.ValidPath(scope) {
 		return format.Foreign{}, format.Malformedf("%.200q is not a folder", scope)
 	}

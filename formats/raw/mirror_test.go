@@ -102,12 +102,12 @@ func TestBadListsAreRefused(t *testing.T) {
 		if _, err := open(t, raw.Defaults()).Follow(signed(list), "a"); !errors.Is(err, format.ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, err := open(t, raw.Defaults()).Describe("a", "", []byte(list)); !errors.Is(err, format.ErrMalformed) {
+		if _, err := open(t, raw.Defaults()).Describe("a", "", []byte(list), nil); !errors.Is(err, format.ErrMalformed) {
 			t.Errorf("%s, described: %v", name, err)
 		}
 	}
 	for _, scope := range []string{"..", "a/../..", "/a"} {
-		if _, err := open(t, raw.Defaults()).Describe(scope, "", []byte(hex+"  file\n")); !errors.Is(err, format.ErrMalformed) {
+		if _, err := open(t, raw.Defaults()).Describe(scope, "", []byte(hex+"  file\n"), nil); !errors.Is(err, format.ErrMalformed) {
 			t.Errorf("the folder %q: %v", scope, err)
 		}
 	}
@@ -137,7 +137,7 @@ func TestWithoutAKeyEveryFolderIsOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	described, err := f.Describe("a", "", fmt.Appendf(nil, "%x  file\n", sum))
+	described, err := f.Describe("a", "", fmt.Appendf(nil, "%x  file\n", sum), nil)
 	if described.Size = 7; err != nil || fmt.Sprint(found) != fmt.Sprint(described) {
 		t.Errorf("found %+v, described %+v, %v", found, described, err)
 	}

@@ -22,7 +22,7 @@ func (f *Format) Parse(op format.Op, b format.Blob, _ []format.Signature) (forma
 }
 
 // Seal returns no wish: a file has no signature besides those that every uploaded file has.
-func (f *Format) Seal(format.Op, format.Blob, format.Keys) (format.Sealing, error) {
+func (f *Format) Seal(format.Site, format.Op, format.Blob) (format.Sealing, error) {
 	return format.Sealing{}, nil
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // Describe implements [format.Mirror]. The entries of a package are its elements as they stand.
-func (f *Format) Describe(scope, context string, stanza []byte) (foreign format.Foreign, err error) {
+func (f *Format) Describe(scope, context string, stanza []byte, _ []format.Signature) (foreign format.Foreign, err error) {
 	switch {
 	case !isDirectory(scope):
 		err = format.Malformedf("%.200q cannot be a directory of packages", scope)

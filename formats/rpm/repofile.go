@@ -15,14 +15,20 @@ func (f *Format) Render(s format.Site, op format.Op) (format.Document, error) {
 	dir = strings.TrimSuffix(dir, "/")
 	switch {
 	case name == mirrorlist:
-		if !has(s, dir) {
+		if there, err := has(s, dir); err != nil {
+			return format.Document{}, err
+		} else if !there {
 			return format.Document{}, format.NotFoundf("there is no package in the directory %.200q yet", dir)
 		}
 		return format.Document{Type: "text/plain; charset=utf-8", Data: []byte(join(s.SnapshotURL, dir) + "/\n")}, nil
 	case name == s.Repository+repoExtension && dir == "":
-		return format.Document{Type: "text/plain; charset=utf-8", Data: f.repoFile(s, directories(s), mirrored)}, nil
-	case name == s.Repository+repoExtension && has(s, dir):
-		return format.Document{Type: "text/plain; charset=utf-8", Data: f.repoFile(s, []string{dir}, mirrored)}, nil
+		dirs, err := directories(s)
+		return format.Document{Type: "text/plain; charset=utf-8", Data: f.repoFile(s, dirs, mirrored)}, err
+	case name == s.Repository+repoExtension:
+		there, err := has(s, dir)
+		if err != nil || there {
+			return format.Document{Type: "text/plain; charset=utf-8", Data: f.repoFile(s, []string{dir}, mirrored)}, err
+		}
 	}
 	return format.Document{}, format.NotFoundf("a repository of RPM packages has no document %.200q", op.Document)
 }
@@ -83,9 +89,12 @@ func section(repository, dir string) string {
 }
 
 // directories returns all that have packages, or the top alone.
-func directories(s format.Site) []string {
+func directories(s format.Site) ([]string, error) {
 	var dirs []string
-	for _, shard := range s.Shards {
+	for shard, err := range s.Tree.Shards() {
+		if err != nil {
+			return nil, err
+		}
 		for _, group := range shard.Groups {
 			if group.Name == primary && group.Count > 0 {
 				dirs = append(dirs, shard.Shard)
@@ -95,17 +104,17 @@ func directories(s format.Site) []string {
 	if dirs == nil {
 		dirs = []string{""}
 	}
-	return dirs
+	return dirs, nil
 }
 
 // has reports whether a directory has, or had, packages.
-func has(s format.Site, dir string) bool {
-	for _, shard := range s.Shards {
-		if shard.Shard == dir {
-			return true
+func has(s format.Site, dir string) (bool, error) {
+	for shard, err := range s.Tree.Shards() {
+		if err != nil || shard.Shard == dir {
+			return err == nil, err
 		}
 	}
-	return false
+	return false, nil
 }
 
 // join puts a directory behind a URL. No character of it had to be escaped.

@@ -23,7 +23,7 @@ const (
 // key signs alone, the oldest: a client that was set up with it goes on, and one that is set up later has both.
 //
 // Either message begins with the bytes 8e ad e8 01, so that its signature is worthless for any index or other text.
-func (f *Format) Seal(_ format.Op, b format.Blob, _ format.Keys) (format.Sealing, error) {
+func (f *Format) Seal(_ format.Site, _ format.Op, b format.Blob) (format.Sealing, error) {
 	if f.settings.SignPackages == never {
 		return format.Sealing{}, nil
 	}

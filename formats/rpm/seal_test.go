@@ -30,7 +30,7 @@ func newKey(t *testing.T, name string, algorithm packet.PublicKeyAlgorithm) *ope
 // seal returns a package as it is served, signed by a key if the format wants signatures.
 func seal(t *testing.T, f *rpm.Format, data []byte, key *openpgp.Entity) []byte {
 	t.Helper()
-	s, err := f.Seal(format.Op{}, formattest.NewBlob(data), nil)
+	s, err := f.Seal(format.Site{}, format.Op{}, formattest.NewBlob(data))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestOneKeySignsAMessageThatNoIndexCanBe(t *testing.T) {
 	old.MD5, old.WithoutMain = true, []rpmfile.Tag{rpmfile.PayloadDigest, rpmfile.PayloadDigestAlgo}
 	for want, p := range map[int]rpmfiletest.Package{1: misleading(), 2: old} {
 		data := p.Bytes()
-		s, err := open(t).Seal(format.Op{}, formattest.NewBlob(data), nil)
+		s, err := open(t).Seal(format.Site{}, format.Op{}, formattest.NewBlob(data))
 		if err != nil || len(s.Seals) != want {
 			t.Fatalf("got %+v, %v", s, err)
 		}
@@ -183,7 +183,7 @@ func TestOneKeySignsAMessageThatNoIndexCanBe(t *testing.T) {
 }
 
 func TestSpliceRefusesWhatIsNoSignature(t *testing.T) {
-	s, err := open(t).Seal(format.Op{}, formattest.NewBlob(pkg("hello", "1", "x86_64").Bytes()), nil)
+	s, err := open(t).Seal(format.Site{}, format.Op{}, formattest.NewBlob(pkg("hello", "1", "x86_64").Bytes()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,11 @@ func (f *Format) Setup(s format.Site, client string) ([]byte, error) {
 	case "dnf":
 		text = dnfSetup
 	case "zypper":
-		text, repos = zypperSetup, f.repoFile(s, directories(s), direct)
+		dirs, err := directories(s)
+		if err != nil {
+			return nil, err
+		}
+		text, repos = zypperSetup, f.repoFile(s, dirs, direct)
 	default:
 		return nil, format.NotFoundf("RPM packages are installed with dnf or zypper; there is no set-up for %.50q", client)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"hallmark/formats/format"
+	"hallmark/formats/formattest"
 	"hallmark/formats/rpm"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,7 +17,7 @@ import (
 func site(shards ...format.Contents) format.Site {
 	return format.Site{
 		Repository: "my.rpms", URL: "http://h/my.rpms", KeysURL: "http://h/-/keys/my.rpms", SnapshotURL: "http://h/-/snapshot/7/my.rpms",
-		Shards: shards,
+		Tree: formattest.Contents(shards),
 	}
 }
 

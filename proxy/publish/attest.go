@@ -96,7 +96,7 @@ func (r *Repository) readForeign(content io.Reader, f *foreign) (*signing.Hashed
 // sealBeside grants those wishes of the format that leave the file as it is. One that the format would not sign has no
 // signature of its kind; those that every file has say nothing of what it is.
 func (r *Repository) sealBeside(b format.Blob, m signing.Message, s *staged) error {
-	sealing, err := r.Format.Seal(format.Op{Kind: format.Get, Paths: []string{s.Package.Path}}, b, r.keys)
+	sealing, err := r.Format.Seal(r.site(r.Now()), format.Op{Kind: format.Get, Paths: []string{s.Package.Path}}, b)
 	if errors.Is(err, format.ErrMalformed) {
 		r.Log.Warn("a file of the upstream gets no signature of its kind", "repository", r.Name, "path", s.Package.Path, "error", err)
 		return nil

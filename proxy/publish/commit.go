@@ -8,7 +8,6 @@ import (
 	"maps"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"hallmark/formats/format"
@@ -317,10 +316,8 @@ func (g *generation) touch(shard string) {
 
 // commit renders the shards that were touched and commits everything.
 func (g *generation) commit() error {
-	for _, shard := range slices.Sorted(maps.Keys(g.shards)) {
-		if err := g.render(shard); err != nil {
-			return fmt.Errorf("render the index of %q: %w", shard, err)
-		}
+	if err := g.renderAll(); err != nil {
+		return err
 	}
 	next, writes := g.lists.Commit()
 	if g.resign || g.base.Generation == 0 {

@@ -30,7 +30,12 @@ const indexKeys = "i" + groupSeparator
 type shardIndex struct {
 	Date  time.Time // when it was rendered
 	Files map[string]indexFile
+	// Raised are the places of the entries that it has raised.
+	Raised []raise `json:",omitempty"`
 }
+
+// A raise is the place of an entry that a shard raises to one above it.
+type raise struct{ Shard, Group string }
 
 type indexFile struct {
 	Tag     []byte // of the content, before anything was spliced into it
@@ -80,7 +85,9 @@ func (g *generation) render(shard string) error {
 	if err != nil {
 		return err
 	}
-	v := &shardView{g: g, name: shard, before: before, after: shardIndex{Date: g.date, Files: map[string]indexFile{}}}
+	v := &shardView{
+		g: g, name: shard, before: before, after: shardIndex{Date: g.date, Files: map[string]indexFile{}}, raised: map[raise][]byte{},
+	}
 	if v.groups, err = groupsOf(g.ctx, g.lists, shard); err != nil {
 		return err
 	}
@@ -95,6 +102,9 @@ func (g *generation) render(shard string) error {
 		if _, still := v.after.Files[path]; !still {
 			g.out.Gone = append(g.out.Gone, backend.Gone{Path: path, Lasting: before.Files[path].Lasting})
 		}
+	}
+	if err := v.raise(); err != nil {
+		return err
 	}
 	data, err := json.Marshal(v.after)
 	if err != nil {
@@ -123,6 +133,7 @@ type shardView struct {
 	name          string
 	groups        []format.Group
 	lists         map[string]listing.Closed
+	raised        map[raise][]byte
 	before, after shardIndex
 }
 
@@ -138,7 +149,7 @@ func (v *shardView) Entries(group string) ([][]byte, error) {
 }
 
 // maxRead is how many bytes of entries Index may read of one group.
-const maxRead = 1 << 20
+const maxRead = 64 << 20
 
 func entriesOf(ctx context.Context, lists *listing.Change, shard, group string) ([][]byte, error) {
 	entries, err := lists.Entries(ctx, shard+groupSeparator+group, maxRead)

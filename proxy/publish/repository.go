@@ -43,7 +43,7 @@ func (c *conflict) Unwrap() error { return ErrConflict }
 
 func conflictf(text string, args ...any) error { return &conflict{fmt.Sprintf(text, args...)} }
 
-// Options are what a Repository is made of. All are required but the last four.
+// Options are what a Repository is made of. All are required but the last five.
 type Options struct {
 	Name   string
 	Format format.Format
@@ -56,6 +56,8 @@ type Options struct {
 	Spool    *spool.Spool
 	Log      *slog.Logger
 	Now      func() time.Time
+	// URL is where clients find the repository, as the configuration has it; empty if it says nothing.
+	URL string
 	// Upstream is the server that the repository stands in front of, and Behind what the format is told of it. Nil: none.
 	Upstream backend.Upstream
 	Behind   *format.Behind
@@ -225,31 +227,6 @@ func sidecarOf(name string) (file, suffix string, ok bool) {
 		}
 	}
 	return "", "", false
-}
-
-// Site returns the repository as a format's documents need it, without addresses, and the generation that it is of.
-func (r *Repository) Site(ctx context.Context) (format.Site, int64, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	now, err := r.load(ctx)
-	if err != nil {
-		return format.Site{}, 0, err
-	}
-	site := format.Site{Repository: r.Name, Keys: r.keys, Behind: r.Behind}
-	groups, err := now.lists.Begin(r.State, r.places()).Groups(ctx, "")
-	if err != nil {
-		return format.Site{}, 0, err
-	}
-	for _, g := range groups {
-		shard, name, _ := strings.Cut(g.Name, groupSeparator)
-		last := len(site.Shards) - 1
-		if last < 0 || site.Shards[last].Shard != shard {
-			site.Shards = append(site.Shards, format.Contents{Shard: shard})
-			last++
-		}
-		site.Shards[last].Groups = append(site.Shards[last].Groups, format.Group{Name: name, Count: g.Count})
-	}
-	return site, now.Generation, nil
 }
 
 // groupSeparator stands between the names of a shard and of a group or listing of it, which hold no control characters.

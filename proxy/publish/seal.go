@@ -20,7 +20,7 @@ import (
 // seal grants the wishes of the format for an upload. It returns the bytes as they will be served: body itself, if
 // nothing was spliced into it.
 func (r *Repository) seal(op format.Op, body *spool.Body, s *staged) (*spool.Body, error) {
-	sealing, err := r.Format.Seal(op, body, r.keys)
+	sealing, err := r.Format.Seal(r.site(r.Now()), op, body)
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +103,9 @@ func (r *Repository) signatures(wish format.Seal, signed *signing.Signed) []form
 
 // message returns what a seal signs of a file.
 func (r *Repository) message(b format.Blob, whole signing.Message, wish format.Seal) (signing.Message, error) {
+	if wish.Text != nil {
+		return signing.Bytes(wish.Text), nil
+	}
 	if wish.Message == nil {
 		return whole, nil
 	}

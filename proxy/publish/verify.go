@@ -363,6 +363,18 @@ func (v *rendering) Entries(group string) ([][]byte, error) {
 	return entriesOf(v.ctx, v.lists, v.name, group)
 }
 
+// Raise implements [format.Shard]: what is above must have the entry.
+func (v *rendering) Raise(shard, group string, data []byte) error {
+	there, err := v.lists.Entry(v.ctx, shard+groupSeparator+group, raisedBy(v.name))
+	if err == nil && !bytes.Equal(there, data) {
+		err = errors.New("it says something else")
+	}
+	if err != nil {
+		return fmt.Errorf("what the index of %q says of %q: %w; reindex the repository", shard, v.name, err)
+	}
+	return nil
+}
+
 // List implements [format.Shard]. The digests that it returns are not those of the files.
 func (v *rendering) List(listings ...format.Listing) ([]format.Listed, error) {
 	all := make([]format.Listed, len(listings))

@@ -16,16 +16,19 @@ const maxFolders = 20
 
 // Folders returns the folder that a client is pointed at if nobody chooses: the root if there are packages in it, or else
 // the first. Where there are several, others is a comment that lists them and says that DIRECTORY chooses.
-func Folders(s format.Site) (folder, others string) {
+func Folders(s format.Site) (folder, others string, err error) {
 	var folders []string
-	for _, shard := range s.Shards {
+	for shard, err := range s.Tree.Shards() {
+		if err != nil {
+			return "", "", err
+		}
 		folders = append(folders, shard.Shard)
 	}
 	if len(folders) > 0 && !slices.Contains(folders, "") {
 		folder = folders[0]
 	}
 	if len(folders) < 2 {
-		return folder, ""
+		return folder, "", nil
 	}
 	var b strings.Builder
 	b.WriteString("# It has packages in several folders. Set DIRECTORY to use another of:\n")
@@ -35,5 +38,5 @@ func Folders(s format.Site) (folder, others string) {
 	if len(folders) > maxFolders {
 		b.WriteString("#   and more\n")
 	}
-	return folder, b.String()
+	return folder, b.String(), nil
 }

@@ -240,7 +240,7 @@ func (u *run) Emit(name, context string, stanza []byte) error {
 	if len(u.paths) >= maxFiles {
 		return format.Malformedf("the index lists more than %d files", maxFiles)
 	}
-	f, err := u.r.mirror.Describe(u.scope, context, bytes.Clone(stanza)) // which stays in the file's entries
+	f, err := u.r.mirror.Describe(u.scope, context, bytes.Clone(stanza), nil) // which stays in the file's entries
 	if err != nil {
 		return err
 	}
