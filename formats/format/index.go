@@ -112,8 +112,8 @@ type ListedFile struct {
 	Digests map[crypto.Hash][]byte
 }
 
-// Here stands in an Addressed index file for Site.URL, which is put in its place when the file is served. It is a byte
-// that no text of JSON, XML or YAML holds as it is.
+// Here stands in an index file for Site.URL, which is put in its place when an Addressed [Op] gets the file. It is a byte
+// that no text of JSON, XML or YAML holds as it is. Such a file is not signed, and has no ranges.
 const Here = "\x01"
 
 // A File is an index file. Either Data are its bytes, or it is an encoding of a listing.
@@ -122,9 +122,6 @@ type File struct {
 	Data     []byte
 	Listing  string // the Listing's Name; empty: Data
 	Encoding Encoding
-
-	// Addressed says that the file holds [Here] in places. Such a file is not signed, and has no ranges.
-	Addressed bool
 
 	// Lasting says that the name tells the content, so that clients in the middle of an update may still ask for it: it
 	// stays readable for an hour after it was replaced.

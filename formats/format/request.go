@@ -56,8 +56,10 @@ type Op struct {
 	// Document is what a Renderer is asked for.
 	Document string
 
-	// Type is the media type of the file that Get answers with, if its name does not say it.
-	Type string
+	// Type is the media type of the file that Get answers with, if its name does not say it. Addressed says that it is an
+	// index file that holds [Here].
+	Type      string
+	Addressed bool
 
 	// Marks are what was noted of the package since it was uploaded: "yanked", "deprecated". An empty value takes a mark
 	// away. Parse sees all that there are, and puts them into the entries; they change nothing of the identity. For an Op of

@@ -43,7 +43,10 @@ func (h *House) fetch(p string, instead map[string][]byte) ([]byte, error) {
 				data, there = h.file(at)
 			}
 			if there {
-				return h.addressed(at, data), nil
+				if op.Addressed {
+					data = bytes.ReplaceAll(data, []byte(format.Here), []byte(h.rendererSite().URL))
+				}
+				return data, nil
 			}
 		}
 	case format.Render:
@@ -56,16 +59,6 @@ func (h *House) fetch(p string, instead map[string][]byte) ([]byte, error) {
 		return d.Data, err
 	}
 	return nil, fmt.Errorf("get %s: %w", p, fs.ErrNotExist)
-}
-
-// addressed puts the address of the house into an index file that holds it.
-func (h *House) addressed(p string, data []byte) []byte {
-	for _, e := range h.emitted {
-		if e.path == p && e.addressed {
-			return bytes.ReplaceAll(data, []byte(format.Here), []byte(h.rendererSite().URL))
-		}
-	}
-	return data
 }
 
 // place returns where in the tree the file is that a GET of p is answered with, or "".

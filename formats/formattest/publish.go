@@ -50,9 +50,7 @@ type emission struct {
 	data    []byte
 	plain   []byte // without the signatures in it
 	lasting bool
-	// addressed says that the repository's address stands in it.
-	addressed bool
-	seals     []format.Seal
+	seals   []format.Seal
 	beside    map[string][]byte // signatures by their paths
 }
 
@@ -233,6 +231,13 @@ func (h *House) checkTree() {
 		for p := range e.files() {
 			claim(p, "an index file of the shard "+e.shard)
 		}
+		op, err := h.guard.Route(format.Request{Method: "GET", Path: e.path})
+		if holds := bytes.Contains(e.plain, []byte(format.Here)); err == nil && holds != op.Addressed {
+			h.guard.breach("the index file %s holds the mark of the address: %t, and Route says %t", e.path, holds, op.Addressed)
+		}
+		if op.Addressed && len(e.seals) > 0 {
+			h.guard.breach("the index file %s is to be signed, and holds addresses", e.path)
+		}
 	}
 }
 
@@ -249,10 +254,7 @@ func (h *House) renderTo(r *run) []emission {
 	paths := map[string]bool{}
 	emit := func(f format.File) error {
 		h.tb.Helper()
-		e := emission{shard: s.name, path: f.Path, lasting: f.Lasting, addressed: f.Addressed, seals: f.Seals}
-		if f.Addressed && len(f.Seals) > 0 {
-			h.guard.breach("the index file %s is to be signed, and holds addresses", f.Path)
-		}
+		e := emission{shard: s.name, path: f.Path, lasting: f.Lasting, seals: f.Seals}
 		if fault := pathFault(f.Path); fault != "" {
 			h.guard.breach("the path %q of an index file %s", f.Path, fault)
 		}
