@@ -21,12 +21,11 @@ import (
 
 // A job is one change of a repository that waits for the committer. Exactly one of its kinds is set.
 type job struct {
-	put    *staged  // an upload
-	remove []string // a package at the first of these paths that has one
-	render []string // shards whose index is signed again
-	due    []string // shards whose index is signed again if that is due
-	expire bool     // uploads that have waited too long go
-	resign bool     // even those files of it that have not changed
+	changes []change // what a request asks for: all of it, or nothing
+	render  []string // shards whose index is signed again
+	due     []string // shards whose index is signed again if that is due
+	expire  bool     // uploads that have waited too long go
+	resign  bool     // even those files of it that have not changed
 
 	rebuild  []stagedEntries    // entries of packages that are set again
 	packings []*listing.Packing // packs that are taken over
@@ -37,7 +36,7 @@ type job struct {
 	release string     // the path of one that was not
 
 	ctx    context.Context
-	result Result
+	result []Result // of each change
 	done   chan error
 }
 
@@ -46,16 +45,16 @@ const maxBatch = 64
 
 // commit hands a job to the committer and waits for the outcome. If ctx ends before the committer has taken it, nothing
 // happens; after that the outcome is waited for.
-func (r *Repository) commit(ctx context.Context, j *job) (Result, error) {
+func (r *Repository) commit(ctx context.Context, j *job) ([]Result, error) {
 	j.ctx, j.done = context.WithoutCancel(ctx), make(chan error, 1)
 	select {
 	case r.jobs <- j:
 		err := <-j.done
 		return j.result, err
 	case <-ctx.Done():
-		return Result{}, context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	case <-r.closing:
-		return Result{}, ErrClosed
+		return nil, ErrClosed
 	}
 }
 
@@ -276,10 +275,8 @@ func (g *generation) apply(j *job) error {
 		return g.claim(j.claim)
 	case j.release != "":
 		return g.unclaim(j.release)
-	case j.put != nil:
-		return g.put(j)
-	case j.remove != nil:
-		return g.removeFirst(j)
+	case j.changes != nil:
+		return g.change(j)
 	case j.render != nil:
 		for _, shard := range j.render {
 			g.touch(shard)
@@ -365,7 +362,7 @@ func (r *Repository) Delete(ctx context.Context, op format.Op, by Caller) error 
 			return err
 		}
 	}
-	_, err := r.commit(ctx, &job{remove: op.Paths})
+	_, err := r.commit(ctx, &job{changes: []change{{remove: op.Paths}}})
 	return err
 }
 

@@ -118,25 +118,29 @@ func (g *generation) list(l *Listed, scope string) error {
 		return nil // an upload shadows it
 	default:
 		// The upstream has taken an upload over. Its bytes and signatures stay as they are.
-		if err := g.removeEntries(l.Path, membership{Shard: rec.Shard, Groups: rec.Groups}); err != nil {
-			return err
+		for _, m := range rec.memberships() {
+			if err := g.removeEntries(l.Path, m); err != nil {
+				return err
+			}
 		}
-		rec.Shard, rec.Groups, rec.Op = "", nil, format.Op{}
+		rec.Shard, rec.Groups, rec.Root, rec.Op = "", nil, nil, format.Op{}
 		ours = true
 	}
-	m := membership{Scope: scope, Print: l.Print, Shard: l.Shard}
-	for _, e := range l.Entries {
-		m.Groups = append(m.Groups, e.Group)
-		if err := g.lists.Set(g.ctx, listing.Entry{Group: l.Shard + groupSeparator + e.Group, Key: l.Path, Data: e.Data}); err != nil {
-			return err
-		}
+	if err := g.setEntries(&l.Package); err != nil {
+		return err
 	}
+	var own record
+	own.note(&l.Package)
 	was := rec.Foreign
-	rec.Foreign = &foreign{Source: l.Source, Size: l.Size, SHA256: l.SHA256, Check: l.Check, In: []membership{m}, Ours: ours}
+	rec.Foreign = &foreign{Source: l.Source, Size: l.Size, SHA256: l.SHA256, Check: l.Check, Ours: ours}
 	if was != nil {
-		rec.Foreign.In = append(was.In, m)
-		rec.Foreign.Ours = was.Ours
+		rec.Foreign.In, rec.Foreign.Ours = was.In, was.Ours
 	}
+	for _, m := range own.memberships() {
+		m.Scope, m.Print = scope, l.Print
+		rec.Foreign.In = append(rec.Foreign.In, m)
+	}
+	g.out.Signatures = append(g.out.Signatures, l.log...)
 	p.Name, p.Version, p.Arch, p.Slot, p.Variant, p.Shard = l.Name, l.Version, l.Arch, l.Slot, l.Variant, l.Shard
 	return g.keepPackage(*p, rec)
 }
@@ -211,6 +215,7 @@ func (g *generation) there(path string) (*backend.Package, record, error) {
 	return &found[0], rec, nil
 }
 
+// removeEntries takes the entries of a package out of the groups of a shard.
 func (g *generation) removeEntries(path string, m membership) error {
 	for _, group := range m.Groups {
 		if _, err := g.lists.Remove(g.ctx, m.Shard+groupSeparator+group, path); err != nil {

@@ -22,6 +22,10 @@ type Listed struct {
 	Content backend.Digest
 	// Print tells the stanza that lists the file from others.
 	Print []byte
+	// Again describes the file once more, with the signatures that its Seals have brought about. Nil: it has none.
+	Again func([]format.Signature) (format.Foreign, error)
+
+	log []backend.Signature
 }
 
 // A Following is how the index of a scope of an upstream has changed.
@@ -74,8 +78,41 @@ func (r *Repository) Uncovered(ctx context.Context) (n int64, err error) {
 // Follow takes over a change of an upstream's index: it becomes visible as one generation, or not at all. An upload
 // that is there shadows a file of the same path, until the upstream lists its very bytes.
 func (r *Repository) Follow(ctx context.Context, f Following) error {
+	for i := range f.Add {
+		if err := r.vouch(&f.Add[i]); err != nil {
+			return fmt.Errorf("%s: %w", f.Add[i].Path, err)
+		}
+	}
 	_, err := r.commit(ctx, &job{follow: &f})
 	return err
+}
+
+// vouch makes the signatures that the entries of a file of the upstream hold, of what its index says.
+func (r *Repository) vouch(l *Listed) error {
+	if l.Again == nil {
+		return nil
+	}
+	s := staged{Caller: Caller{By: "upstream"}}
+	for _, wish := range l.Seals {
+		if wish.Text == nil || wish.Path != "" {
+			return errors.New("the format asks for a signature of a file of the upstream that nobody has read yet")
+		}
+	}
+	if err := r.grant(l.Seals, nil, nil, &s); err != nil {
+		return err
+	}
+	again, err := l.Again(s.Signatures)
+	if err != nil {
+		return err
+	}
+	if err := sameIdentity(l.Package, again.Package); err != nil {
+		return err
+	}
+	l.Foreign, l.log = again, s.Log
+	for i := range l.log {
+		l.log[i].Name, l.log[i].Digest, l.log[i].By = l.Path, l.Content, s.By
+	}
+	return nil
 }
 
 // A foreign is what is kept of a file that an upstream lists.
@@ -130,7 +167,11 @@ func (rec *record) memberships() []membership {
 	if rec.Foreign != nil {
 		return rec.Foreign.In
 	}
-	return []membership{{Shard: rec.Shard, Groups: rec.Groups}}
+	own := []membership{{Shard: rec.Shard, Groups: rec.Groups}}
+	if rec.Root != nil {
+		own = append(own, membership{Groups: rec.Root})
+	}
+	return own
 }
 
 // behind returns what a format is told of the upstream when it renders a shard; nil: there is none. Changes are of the

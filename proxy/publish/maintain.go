@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"hallmark/formats/format"
 	"hallmark/proxy/backend"
 	"hallmark/proxy/listing"
 	"hallmark/signing/scheme"
@@ -200,6 +201,7 @@ type stagedEntries struct {
 	shard   string
 	entries []listing.Entry
 	groups  []string // that had an entry before
+	beside  []format.Beside
 }
 
 func (r *Repository) parseAgain(ctx context.Context, p backend.Package) (stagedEntries, error) {
@@ -226,11 +228,15 @@ func (r *Repository) parseAgain(ctx context.Context, p backend.Package) (stagedE
 		return e, err
 	}
 	for _, entry := range parsed.Entries {
-		e.entries = append(e.entries, listing.Entry{Group: parsed.Shard + groupSeparator + entry.Group, Key: p.Path, Data: entry.Data})
+		group := shardOf(&parsed, entry) + groupSeparator + entry.Group
+		e.entries = append(e.entries, listing.Entry{Group: group, Key: p.Path, Data: entry.Data})
 	}
-	for _, group := range rec.Groups {
-		e.groups = append(e.groups, rec.Shard+groupSeparator+group)
+	for _, m := range rec.memberships() {
+		for _, group := range m.Groups {
+			e.groups = append(e.groups, m.Shard+groupSeparator+group)
+		}
 	}
+	e.beside = parsed.Beside
 	return e, nil
 }
 
@@ -256,6 +262,8 @@ func (g *generation) rebuild(j *job) error {
 			if err := g.lists.Set(g.ctx, entry); err != nil {
 				return err
 			}
+			shard, _, _ := strings.Cut(entry.Group, groupSeparator)
+			g.touch(shard)
 		}
 		g.touch(e.shard)
 	}

@@ -15,39 +15,31 @@ import (
 )
 
 // put adds an upload to the generation, or to those that wait for their set.
-func (g *generation) put(j *job) error {
-	s := j.put
+func (g *generation) put(s *staged) (Result, error) {
 	if s.Package.Waits {
-		if err := g.wait(s); err != nil {
-			return err
-		}
-		j.result = Result{Path: s.Package.Path, Waits: true}
-		return nil
+		return Result{Path: s.Package.Path, Waits: true}, g.wait(s)
 	}
 	set, err := g.complete(s)
 	if err != nil {
-		return err
+		return Result{}, err
 	}
 	for _, member := range set {
 		if err := g.check(member); err != nil {
-			return err
+			return Result{}, err
 		}
 	}
-	j.result = Result{Path: s.Package.Path, Same: true}
+	result := Result{Path: s.Package.Path, Same: !s.Package.Unlisted}
 	for _, member := range set {
 		if member.same {
 			continue
 		}
-		j.result.Same = false
+		result.Same = false
 		if err := g.add(member); err != nil {
 			g.broken = true
-			return err
+			return Result{}, err
 		}
 	}
-	if s.Package.Unlisted {
-		j.result.Same = false
-	}
-	return nil
+	return result, nil
 }
 
 // errAlone says that a job cannot be in one generation with another of its batch. It is in the next one.
@@ -165,10 +157,8 @@ func (g *generation) add(s *staged) error {
 			return err
 		}
 	}
-	for _, e := range p.Entries {
-		if err := g.lists.Set(g.ctx, listing.Entry{Group: p.Shard + groupSeparator + e.Group, Key: p.Path, Data: e.Data}); err != nil {
-			return err
-		}
+	if err := g.setEntries(p); err != nil {
+		return err
 	}
 	rec, err := s.record()
 	if err != nil {
@@ -186,14 +176,44 @@ func (g *generation) add(s *staged) error {
 			return err
 		}
 	}
+	for _, b := range p.Beside {
+		g.addBeside(b)
+	}
 	g.out.Signatures = append(g.out.Signatures, s.Log...)
 	g.puts[p.Path] = s
 	delete(g.removed, p.Path)
-	g.touch(p.Shard)
 	if g.Upstream != nil {
 		return g.releaseClaim(p.Path)
 	}
 	return nil
+}
+
+// setEntries puts the entries of a package into its shards, in place of those that it has there.
+func (g *generation) setEntries(p *format.Package) error {
+	for _, e := range p.Entries {
+		shard := shardOf(p, e)
+		if err := g.lists.Set(g.ctx, listing.Entry{Group: shard + groupSeparator + e.Group, Key: p.Path, Data: e.Data}); err != nil {
+			return err
+		}
+		g.touch(shard)
+	}
+	g.touch(p.Shard)
+	return nil
+}
+
+// shardOf returns the shard that an entry of a package belongs to.
+func shardOf(p *format.Package, e format.Entry) string {
+	if e.Root {
+		return ""
+	}
+	return p.Shard
+}
+
+// addBeside puts a small file beside its package.
+func (g *generation) addBeside(b format.Beside) {
+	c := content(b.Data)
+	g.object(&c, b.Data)
+	g.out.Files = append(g.out.Files, backend.Put{Path: b.Path, Content: c})
 }
 
 // addSidecar puts a signature beside its package, unless an author's own stands there.
@@ -220,8 +240,8 @@ func (g *generation) dropFile(path string) {
 }
 
 // removeFirst removes the package at the first path that has one.
-func (g *generation) removeFirst(j *job) error {
-	for _, path := range j.remove {
+func (g *generation) removeFirst(paths []string) error {
+	for _, path := range paths {
 		if g.puts[path] != nil {
 			return errAlone
 		}
@@ -242,7 +262,7 @@ func (g *generation) removeFirst(j *job) error {
 			}
 		}
 	}
-	path := j.remove[0]
+	path := paths[0]
 	if index, err := g.indexed(path); err != nil {
 		return err
 	} else if index {
@@ -280,6 +300,9 @@ func (g *generation) take(path string, evicted bool) error {
 		} else if !author {
 			g.out.Gone = append(g.out.Gone, backend.Gone{Path: sidecar, Lasting: evicted})
 		}
+	}
+	for _, b := range rec.Beside {
+		g.out.Gone = append(g.out.Gone, backend.Gone{Path: b, Lasting: evicted})
 	}
 	g.removed[path] = true
 	g.dirty = true

@@ -197,20 +197,28 @@ func (r *Repository) Route(req format.Request) (format.Op, error) {
 	if err != nil {
 		return op, err
 	}
-	if op.Kind == format.Put && !op.Author {
+	if op.Kind == format.Put {
+		return op, r.checkName(op)
+	}
+	return op, nil
+}
+
+// checkName refuses an upload under the name of a sidecar.
+func (r *Repository) checkName(op format.Op) error {
+	if !op.Author {
 		if file, suffix, ok := sidecarOf(op.Name); ok {
-			return op, format.NotAllowedf("%q is where the signature of %q is served, which is made here; "+
+			return format.NotAllowedf("%q is where the signature of %q is served, which is made here; "+
 				"an author's own may be uploaded as %q", op.Name, file, file+".author"+suffix)
 		}
 	}
-	if op.Kind == format.Put && r.spec.AnyPath {
+	if r.spec.AnyPath {
 		for folder := range strings.SplitSeq(op.Dir, "/") {
 			if _, _, ok := sidecarOf(folder); ok {
-				return op, format.NotAllowedf("%.200q cannot be the name of a folder: signatures have such names", folder)
+				return format.NotAllowedf("%.200q cannot be the name of a folder: signatures have such names", folder)
 			}
 		}
 	}
-	return op, nil
+	return nil
 }
 
 // The names of the sidecars of a file.

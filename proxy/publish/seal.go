@@ -41,7 +41,7 @@ func (r *Repository) seal(op format.Op, body *spool.Body, s *staged) (*spool.Bod
 func (r *Repository) grant(wishes []format.Seal, b format.Blob, whole signing.Message, s *staged) error {
 	now := r.Now()
 	for _, wish := range wishes {
-		if wish.Purpose != scheme.Package {
+		if wish.Purpose != scheme.Package && (wish.Purpose != scheme.NPM || wish.Text == nil) {
 			return fmt.Errorf("the format asks for a signature of a package with a key of purpose %s", wish.Purpose)
 		}
 		m, err := r.message(b, whole, wish)

@@ -50,38 +50,56 @@ func (r Result) String() string {
 // maxEntries bounds what a format may have us list of a package, in bytes.
 const maxEntries = 64 << 20
 
+// maxBeside is how large a file beside a package may be, in bytes.
+const maxBeside = 4 << 20
+
 // Upload takes a file in. Once it returns without an error, the file is durable, signed, listed and visible, or waits
 // durably for the rest of its set. On an error nothing was changed, unless the error is one of the backend's: then it is
 // open, and the same upload again finds out.
 func (r *Repository) Upload(ctx context.Context, op format.Op, u Upload) (Result, error) {
-	body, err := r.Spool.Take(ctx, u.Body, u.Limit, r.hashes...)
+	body, err := r.take(ctx, u)
 	if err != nil {
 		return Result{}, err
 	}
 	defer body.Close()
 	ctx = context.WithoutCancel(ctx) // what has come as a whole is finished, also for a client that has closed its half
-	if u.SHA256 != nil && !bytes.Equal(u.SHA256, body.Digest(crypto.SHA256)) {
-		return Result{}, format.Malformedf("the body's SHA-256 is %x, and the request says %x", body.Digest(crypto.SHA256), u.SHA256)
-	}
-	if body.Size() <= quick {
-		r.staging.Add(1)
-	}
-	s, err := r.stage(ctx, op, body, u.Caller)
-	if body.Size() <= quick {
-		r.staging.Add(-1)
-	}
+	s, err := r.stageUpload(ctx, op, body, u.Caller)
 	if err != nil {
 		return Result{}, err
 	}
 	if s.same {
 		return Result{Path: s.Package.Path, Same: true}, nil
 	}
-	if r.Upstream != nil && s.Package.Path != "" {
-		if err := r.forward(ctx, s); err != nil {
-			return Result{}, err
-		}
+	results, err := r.commit(ctx, &job{changes: []change{{put: s}}})
+	if err != nil {
+		return Result{}, err
 	}
-	return r.commit(ctx, &job{put: s})
+	return results[0], nil
+}
+
+// take spools a body, which must be the one that the request says.
+func (r *Repository) take(ctx context.Context, u Upload) (*spool.Body, error) {
+	body, err := r.Spool.Take(ctx, u.Body, u.Limit, r.hashes...)
+	if err == nil && u.SHA256 != nil && !bytes.Equal(u.SHA256, body.Digest(crypto.SHA256)) {
+		err = format.Malformedf("the body's SHA-256 is %x, and the request says %x", body.Digest(crypto.SHA256), u.SHA256)
+		body.Close()
+	}
+	return body, err
+}
+
+// stageUpload stages a body, and sends it to the upstream, if there is one.
+func (r *Repository) stageUpload(ctx context.Context, op format.Op, body *spool.Body, caller Caller) (*staged, error) {
+	if body.Size() <= quick {
+		r.staging.Add(1)
+	}
+	s, err := r.stage(ctx, op, body, caller)
+	if body.Size() <= quick {
+		r.staging.Add(-1)
+	}
+	if err == nil && !s.same && r.Upstream != nil && s.Package.Path != "" {
+		err = r.forward(ctx, s)
+	}
+	return s, err
 }
 
 // A staged upload is stored and signed, and not visible yet. It is plain data: one that waits is kept as JSON.
@@ -116,20 +134,35 @@ type record struct {
 	Op         format.Op
 	Signatures []format.Signature `json:",omitempty"`
 	Sidecars   []string           // their paths
+	Beside     []string           `json:",omitempty"` // paths of files that come and go with it
 	Groups     []string           // that have an entry of it
+	Root       []string           `json:",omitempty"` // those of the shard "" that have one, if it is in another
 	Shard      string
 	Foreign    *foreign `json:",omitempty"` // nil: it was uploaded here
 }
 
 func (s *staged) record() ([]byte, error) {
-	rec := record{Op: s.Op, Signatures: s.Signatures, Shard: s.Package.Shard}
+	rec := record{Op: s.Op, Signatures: s.Signatures}
 	for _, c := range s.Sidecars {
 		rec.Sidecars = append(rec.Sidecars, c.Path)
 	}
-	for _, e := range s.Package.Entries {
-		rec.Groups = append(rec.Groups, e.Group)
-	}
+	rec.note(&s.Package)
 	return json.Marshal(rec)
+}
+
+// note takes over where the entries of a package are, and the files beside it.
+func (rec *record) note(p *format.Package) {
+	rec.Shard, rec.Groups, rec.Root, rec.Beside = p.Shard, nil, nil, nil
+	for _, e := range p.Entries {
+		if e.Root && p.Shard != "" {
+			rec.Root = append(rec.Root, e.Group)
+		} else {
+			rec.Groups = append(rec.Groups, e.Group)
+		}
+	}
+	for _, b := range p.Beside {
+		rec.Beside = append(rec.Beside, b.Path)
+	}
 }
 
 // stage makes of a body what a commit needs. It runs in parallel with other uploads.
@@ -217,6 +250,11 @@ func checkPackage(p format.Package) error {
 	size := 0
 	for _, e := range p.Entries {
 		size += len(e.Data)
+	}
+	for _, b := range p.Beside {
+		if len(b.Data) > maxBeside {
+			return format.Malformedf("%s, which is taken out of the package, has more than %d bytes", b.Path, maxBeside)
+		}
 	}
 	if size > maxEntries {
 		return format.Malformedf("the index entries of the package are too long: %d bytes, at most %d are listed", size, maxEntries)

@@ -3,6 +3,7 @@ package publish
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto"
@@ -11,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -29,9 +31,13 @@ var errMoved = errors.New("the repository has changed meanwhile")
 // they change is looked at again.
 func (r *Repository) Verify(ctx context.Context, tell func(string)) error {
 	count := 0
+	beside := map[string]bool{}
 	for p, err := range r.Tree.Packages(ctx) {
 		if err != nil {
 			return err
+		}
+		for _, path := range besideOf(p) {
+			beside[path] = true
 		}
 		if err := r.verifyPackage(ctx, p); err != nil && !r.hasGone(ctx, p) {
 			return fmt.Errorf("%s: %w", p.Path, err)
@@ -59,11 +65,21 @@ func (r *Repository) Verify(ctx context.Context, tell func(string)) error {
 	if err != nil {
 		return err
 	}
+	maps.Copy(indexed, beside)
 	if err := r.verifyTree(ctx, "", indexed); err != nil {
 		return err
 	}
 	tell(fmt.Sprintf("%d packages and %d index files are what they were, and signed", count, files))
 	return nil
+}
+
+// besideOf returns the paths of the files that come and go with a package.
+func besideOf(p backend.Package) []string {
+	var rec record
+	if json.Unmarshal(p.Record, &rec) != nil {
+		return nil // verifyPackage says so
+	}
+	return rec.Beside
 }
 
 // hasGone reports whether a package that was seen is another by now.
@@ -99,6 +115,11 @@ func (r *Repository) verifyPackage(ctx context.Context, p backend.Package) error
 	again, err := r.parseAgain(ctx, p)
 	if err != nil {
 		return err
+	}
+	for _, b := range again.beside {
+		if there, err := r.readAll(ctx, b.Path); err != nil || !bytes.Equal(there, b.Data) {
+			return fmt.Errorf("%s beside it is not what is in it: %w", b.Path, cmp.Or(err, errors.New("it has other bytes")))
+		}
 	}
 	return r.verifyEntries(ctx, again)
 }

@@ -248,7 +248,14 @@ func (u *run) Emit(name, context string, stanza []byte) error {
 	if known, listed := u.files[f.Path]; !listed {
 		u.files[f.Path] = false
 		u.added[f.Path] = len(u.add)
-		u.add = append(u.add, publish.Listed{Foreign: f, Content: contentOf(f), Print: id[:]})
+		listed := publish.Listed{Foreign: f, Content: contentOf(f), Print: id[:]}
+		if len(f.Seals) > 0 {
+			stanza := bytes.Clone(stanza)
+			listed.Again = func(sigs []format.Signature) (format.Foreign, error) {
+				return u.r.mirror.Describe(u.scope, context, bytes.Clone(stanza), sigs)
+			}
+		}
+		u.add = append(u.add, listed)
 	} else if known {
 		u.more[f.Path] = true
 	} else {
@@ -264,7 +271,7 @@ func (u *run) merge(l *publish.Listed, f format.Foreign, id print) {
 		return
 	}
 	for _, e := range f.Entries {
-		if !slices.ContainsFunc(l.Entries, func(have format.Entry) bool { return have.Group == e.Group }) {
+		if !slices.ContainsFunc(l.Entries, func(have format.Entry) bool { return have.Group == e.Group && have.Root == e.Root }) {
 			l.Entries = append(slices.Clip(l.Entries), e)
 		}
 	}
