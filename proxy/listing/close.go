@@ -25,6 +25,7 @@ type closing struct {
 	prior  *view // nil: it was never closed
 	next   *view
 	ends   [forms]ends
+	skip   int64 // bytes at the beginning of the body
 }
 
 // ends are the first and last piece of an encoding.
@@ -105,6 +106,9 @@ func (v *View) check() error {
 			return fmt.Errorf("there is no encoding %q: %w", e, fs.ErrInvalid)
 		}
 	}
+	if v.Skip < 0 || v.Skip > 0 && (len(v.Encodings) > 1 || v.Encodings[0] != Plain) {
+		return fmt.Errorf("bytes are skipped in a view that is not plain alone: %w", fs.ErrInvalid)
+	}
 	for i, name := range v.Groups {
 		if err := checkName("group", name); err != nil {
 			return err
@@ -122,7 +126,7 @@ func (c *Change) plan(ctx context.Context, v View) (*closing, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &closing{change: c, hashes: hashes}
+	p := &closing{change: c, hashes: hashes, skip: int64(v.Skip)}
 	if p.prior, err = c.previous(ctx, v.Name); err != nil {
 		return nil, err
 	}
@@ -245,6 +249,9 @@ func (p *closing) finish(v View) error {
 			}
 		}
 		f.lead = sha256.Sum256(e.data[0])
+		if p.skip > 0 { // the states of hashes behind it are others
+			f.lead = sha256.Sum256(fmt.Appendf(f.lead[:], "%d", p.skip))
+		}
 		e.lead, e.trail = p.change.end(e.data[0]), p.change.end(e.data[1])
 	}
 	return nil

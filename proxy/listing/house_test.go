@@ -213,7 +213,7 @@ func gunzip(t testing.TB, data []byte) []byte {
 	return plain
 }
 
-// views are one of each kind: no ends, a head that counts, a tail and a shared group.
+// views are one of each kind: no ends, a head that counts, a tail and a shared group, separators.
 func views() []listing.View {
 	counted := func(t listing.Totals) []byte { return fmt.Appendf(nil, "<all count=%d bytes=%d>\n", t.Count, t.Bytes) }
 	return []listing.View{{
@@ -226,6 +226,10 @@ func views() []listing.View {
 		Name: "padded", Groups: []string{"shared", "a"}, Encodings: []listing.Encoding{listing.Gzip, listing.Plain},
 		Head: func(listing.Totals) []byte { return bytes.Repeat([]byte("head "), 500) },
 		Tail: func(t listing.Totals) []byte { return make([]byte, 1+t.Bytes%512) },
+	}, {
+		Name: "separated", Groups: []string{"a", "b"}, Encodings: []listing.Encoding{listing.Plain}, Skip: 1,
+		Head: func(listing.Totals) []byte { return []byte("[") },
+		Tail: counted,
 	}}
 }
 
@@ -359,7 +363,7 @@ func (m *model) plain(v listing.View) ([]byte, listing.Totals) {
 	if v.Head != nil {
 		all = append(all, v.Head(totals)...)
 	}
-	all = append(all, body.Bytes()...)
+	all = append(all, body.Bytes()[min(v.Skip, body.Len()):]...)
 	if v.Tail != nil {
 		all = append(all, v.Tail(totals)...)
 	}

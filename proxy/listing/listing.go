@@ -124,6 +124,9 @@ type View struct {
 	Groups []string
 	// Head and Tail are functions of nothing but their argument. Nil: nothing.
 	Head, Tail func(Totals) []byte
+	// Skip is how many bytes at the beginning of the first entry are left out, which has at least so many. It is for views
+	// that are Plain alone.
+	Skip int
 	// Encodings are the forms that are wanted. The work is done for these alone.
 	Encodings []Encoding
 	// Hashes are hashes of the files that are wanted besides SHA-256: SHA-1, SHA-384 or SHA-512.

@@ -48,6 +48,20 @@ func (p Parts) Size() int64 {
 	return size
 }
 
+// from returns the parts without their first n bytes, or without all if they have fewer. Those are ranges.
+func (p Parts) from(n int64) Parts {
+	for ; len(p) > 0 && n > 0; p = p[1:] {
+		if n < p[0].Size {
+			p = append(Parts{p[0]}, p[1:]...)
+			p[0].Offset += n
+			p[0].Size -= n
+			break
+		}
+		n -= p[0].Size
+	}
+	return p
+}
+
 // Digests yields the digests of the blobs and objects that are named, and whether each is that of an object. One that is
 // named by several parts in a row is yielded once.
 func (p Parts) Digests() iter.Seq2[Digest, bool] {

@@ -21,7 +21,11 @@ func (p *closing) hash(ctx context.Context, form int) (*File, error) {
 	}
 	for done < len(f.closed) {
 		next := min(len(f.closed), (done/markEvery+1)*markEvery)
-		n, err := copyParts(ctx, s, src, appendRefs(nil, f.closed[done:next]))
+		parts := appendRefs(nil, f.closed[done:next])
+		if done == 0 {
+			parts = parts.from(p.skip)
+		}
+		n, err := copyParts(ctx, s, src, parts)
 		if err != nil {
 			return nil, err
 		}
@@ -44,8 +48,11 @@ func (p *closing) hash(ctx context.Context, form int) (*File, error) {
 		if int64(len(data)) != r.size {
 			return nil, fmt.Errorf("segment %d: %w: its object has %d bytes, not %d", r.seg.id, ErrCorrupt, len(data), r.size)
 		}
+		if i == 0 && len(f.closed) == 0 {
+			data = data[min(p.skip, r.size):]
+		}
 		s.Write(data)
-		size += r.size
+		size += int64(len(data))
 	}
 	s.Write(e.data[1])
 	size += e.trail.Size
@@ -55,8 +62,7 @@ func (p *closing) hash(ctx context.Context, form int) (*File, error) {
 		file.Digests[h] = state.Sum(nil)
 	}
 	file.Parts = appendEnd(file.Parts, e.lead)
-	file.Parts = appendRefs(file.Parts, f.closed)
-	file.Parts = appendRefs(file.Parts, f.open)
+	file.Parts = append(file.Parts, appendRefs(appendRefs(nil, f.closed), f.open).from(p.skip)...)
 	file.Parts = appendEnd(file.Parts, e.trail)
 	f.digest, f.size = file.Digest(), file.Size
 	return file, nil

@@ -199,7 +199,7 @@ func (v *shardView) List(listings ...format.Listing) ([]format.Listed, error) {
 
 // viewOf returns a listing of a shard as the listings know it.
 func viewOf(shard string, l format.Listing) listing.View {
-	view := listing.View{Name: shard + groupSeparator + l.Name, Head: ends(l.Head), Tail: ends(l.Tail), Hashes: l.Digests}
+	view := listing.View{Name: shard + groupSeparator + l.Name, Head: ends(l.Head), Tail: ends(l.Tail), Skip: l.Skip, Hashes: l.Digests}
 	for _, group := range l.Groups {
 		view.Groups = append(view.Groups, shard+groupSeparator+group)
 	}
