@@ -61,5 +61,7 @@ func (t *transaction) failPlainly(err error) {
 	case status == http.StatusServiceUnavailable:
 		t.Header().Set("Retry-After", "5")
 	}
-	t.server.serveText(t, status, text+"\n")
+	if err := t.answer(format.Answer{Status: status, Text: text}); err != nil {
+		t.server.serveText(t, status, text+"\n")
+	}
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,8 +44,14 @@ func (s *Server) serveFile(t *transaction, req *http.Request, repo *Repository, 
 	defer f.Close()
 	h := t.Header()
 	h.Set("Etag", fmt.Sprintf(`"%x"`, f.Tag[:16]))
-	h.Set("Content-Type", contentType(f.Path))
+	h.Set("Content-Type", cmp.Or(op.Type, contentType(f.Path)))
+	if op.Type != "" {
+		h.Set("Vary", "Accept")
+	}
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'") // an uploaded page may do nothing here
+	if op.Addressed {
+		return s.serveAddressed(t, req, repo, f)
+	}
 	modified := f.Time
 	together := p.Format.Spec().Together
 	switch {

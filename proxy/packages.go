@@ -14,6 +14,7 @@ import (
 
 	"hallmark/formats/format"
 	"hallmark/proxy/backend"
+	"hallmark/proxy/config"
 	"hallmark/proxy/oci"
 	"hallmark/proxy/publish"
 )
@@ -84,6 +85,10 @@ func (s *Server) serveSnapshot(t *transaction, req *http.Request, rest string) e
 // servePackage answers one request for a path below a package repository, in a generation.
 func (s *Server) servePackage(t *transaction, req *http.Request, repo *Repository, escaped string, at int64) error {
 	t.plain = true
+	spec := repo.Packages.Format.Spec()
+	if spec.EscapedSlash {
+		escaped = strings.NewReplacer("%2f", "/", "%2F", "/").Replace(escaped)
+	}
 	file, err := unescapePath(escaped)
 	if err != nil {
 		return err
@@ -94,18 +99,24 @@ func (s *Server) servePackage(t *transaction, req *http.Request, repo *Repositor
 	if access == "" {
 		return format.NotAllowedf("a package repository takes GET, HEAD, PUT, POST and DELETE")
 	}
+	r := format.Request{
+		Method: req.Method, Path: file, Query: req.URL.Query(), Accept: req.Header.Get("Accept"), Type: req.Header.Get("Content-Type"),
+	}
+	if r.Method == http.MethodHead {
+		r.Method = http.MethodGet
+	}
+	t.speak = s.speaker(req, repo, r)
+	op, routeErr := repo.Packages.Publish.Route(r)
+	if routeErr == nil && op.Kind == format.Login {
+		return s.serveLogin(t, req, repo, r)
+	}
+	s.takeKey(req, spec.KeyHeader)
 	caller, err := s.admit(t, req, repo, file, access)
 	if err != nil {
 		return err
 	}
-	p := repo.Packages
-	method := req.Method
-	if method == http.MethodHead {
-		method = http.MethodGet
-	}
-	op, err := p.Publish.Route(format.Request{Method: method, Path: file})
-	if err != nil {
-		return err
+	if routeErr != nil {
+		return routeErr
 	}
 	switch op.Kind {
 	case format.Get:
@@ -113,17 +124,11 @@ func (s *Server) servePackage(t *transaction, req *http.Request, repo *Repositor
 	case format.List:
 		return s.serveFolder(t, req, repo, op.Paths[0])
 	case format.Render:
-		return s.serveDocument(t, req, repo, op)
+		return s.serveDocument(t, req, repo, op, caller)
 	case format.Put:
 		return s.serveUpload(t, req, repo, op, caller)
-	case format.Delete:
-		if err := p.Publish.Delete(req.Context(), op, publish.Caller(caller)); err != nil {
-			return err
-		}
-		t.WriteHeader(http.StatusNoContent)
-		return nil
 	}
-	return fmt.Errorf("the format asks for an operation %d", op.Kind)
+	return s.serveChange(t, req, repo, r, op, publish.Caller(caller))
 }
 
 // unescapePath decodes and checks a path below a repository. Nothing that two programs could read differently passes.
@@ -159,7 +164,7 @@ func unescapePath(escaped string) (string, error) {
 }
 
 // serveDocument answers with what a format makes for this request.
-func (s *Server) serveDocument(t *transaction, req *http.Request, repo *Repository, op format.Op) error {
+func (s *Server) serveDocument(t *transaction, req *http.Request, repo *Repository, op format.Op, caller oci.Caller) error {
 	renderer, ok := repo.Packages.Format.(format.Renderer)
 	if !ok {
 		return fmt.Errorf("the format of %s renders nothing", repo.Name)
@@ -170,6 +175,9 @@ func (s *Server) serveDocument(t *transaction, req *http.Request, repo *Reposito
 	site, err := s.site(req, repo)
 	if err != nil {
 		return err
+	}
+	if caller.By != config.Anonymous {
+		site.User = caller.By
 	}
 	d, err := renderer.Render(site, op)
 	if err != nil {

@@ -14,23 +14,11 @@ import (
 
 // serveUpload takes a package in.
 func (s *Server) serveUpload(t *transaction, req *http.Request, repo *Repository, op format.Op, caller oci.Caller) error {
-	limit := int64(s.config.Limits.Upload)
-	if req.ContentLength > limit {
-		return oci.Errorf(http.StatusRequestEntityTooLarge, oci.CodeSizeInvalid, "the upload has %d bytes and the limit here is %d (limits.upload)", req.ContentLength, limit)
-	}
-	declared, err := declaredDigest(req.Header)
+	upload, err := s.upload(req, publish.Caller(caller))
 	if err != nil {
 		return err
 	}
-	if encoding := req.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
-		return oci.Errorf(http.StatusUnsupportedMediaType, oci.CodeUnsupported, "an upload has no Content-Encoding: send the file as it is")
-	}
-	if req.Header.Get("Content-Range") != "" {
-		return format.Malformedf("an upload is a whole file: Content-Range is not for PUT")
-	}
-	result, err := repo.Packages.Publish.Upload(req.Context(), op, publish.Upload{
-		Body: req.Body, Limit: limit, SHA256: declared, Caller: publish.Caller(caller),
-	})
+	result, err := repo.Packages.Publish.Upload(req.Context(), op, upload)
 	if err != nil {
 		return err
 	}
@@ -44,7 +32,28 @@ func (s *Server) serveUpload(t *transaction, req *http.Request, repo *Repository
 	if result.Path != "" {
 		t.Header().Set("Location", (&url.URL{Path: "/" + repo.Name + "/" + result.Path}).EscapedPath())
 	}
-	return s.serveText(t, status, result.String()+"\n")
+	return t.answer(format.Answer{Status: status, Text: result.String(), Op: op, Paths: []string{result.Path}})
+}
+
+// upload returns the body of a request with what its headers say of it.
+func (s *Server) upload(req *http.Request, by publish.Caller) (publish.Upload, error) {
+	limit := int64(s.config.Limits.Upload)
+	if req.ContentLength > limit {
+		return publish.Upload{}, oci.Errorf(http.StatusRequestEntityTooLarge, oci.CodeSizeInvalid,
+			"the upload has %d bytes and the limit here is %d (limits.upload)", req.ContentLength, limit)
+	}
+	declared, err := declaredDigest(req.Header)
+	if err != nil {
+		return publish.Upload{}, err
+	}
+	if encoding := req.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		return publish.Upload{}, oci.Errorf(http.StatusUnsupportedMediaType, oci.CodeUnsupported,
+			"an upload has no Content-Encoding: send the file as it is")
+	}
+	if req.Header.Get("Content-Range") != "" {
+		return publish.Upload{}, format.Malformedf("an upload is a whole file: Content-Range is not for PUT")
+	}
+	return publish.Upload{Body: req.Body, Limit: limit, SHA256: declared, Caller: by}, nil
 }
 
 // declaredDigest returns the SHA-256 that a client says its upload has, in Content-Digest (RFC 9530) or

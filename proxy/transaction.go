@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"hallmark/formats/format"
 	"hallmark/proxy/oci"
 )
 
@@ -21,7 +22,8 @@ type transaction struct {
 	id     string
 	began  time.Time
 
-	plain      bool   // errors are told in plain text
+	plain      bool // errors are told in plain text, or as speak has it
+	speak      func(format.Answer) format.Answer
 	by         string // who sent it; "" is nobody that we know
 	repository string
 	status     int

@@ -65,6 +65,7 @@ func (h *house) openPackages(name string, c config.Repository, ring *signing.Rin
 		o := publish.Options{
 			Name: name, Format: f, Settings: string(settings), Ring: ring, State: kept, Tree: kept, Blobs: h.blobs,
 			Spool: h.spool, Log: h.log, Now: time.Now, Observe: h.metrics.Committed(name),
+			URL:  h.config.BaseURL() + "/" + name,
 			Turn: func(ctx context.Context) (done func()) { return h.ledger.Turn(ctx, "generations of "+name) },
 		}
 		repo := &proxy.Repository{

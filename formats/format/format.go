@@ -34,7 +34,7 @@ type Format interface {
 
 	// Seal says which signatures of its own kind a package carries, and where. The zero Sealing is: none. It runs between
 	// the two calls of Parse, on the bytes as they came. Of the site it is told Repository, Keys, Date and URL, which is
-	// that of the configuration: empty if there is none.
+	// that of the configuration.
 	Seal(s Site, op Op, b Blob) (Sealing, error)
 
 	// Index emits all index files of one shard. It runs after each change of the shard's packages, and of what shards below

@@ -43,7 +43,7 @@ func (c *conflict) Unwrap() error { return ErrConflict }
 
 func conflictf(text string, args ...any) error { return &conflict{fmt.Sprintf(text, args...)} }
 
-// Options are what a Repository is made of. All are required but the last five.
+// Options are what a Repository is made of. All are required but URL and the last four.
 type Options struct {
 	Name   string
 	Format format.Format
@@ -56,7 +56,7 @@ type Options struct {
 	Spool    *spool.Spool
 	Log      *slog.Logger
 	Now      func() time.Time
-	// URL is where clients find the repository, as the configuration has it; empty if it says nothing.
+	// URL is where clients find the repository, as the configuration has it.
 	URL string
 	// Upstream is the server that the repository stands in front of, and Behind what the format is told of it. Nil: none.
 	Upstream backend.Upstream
