@@ -50,6 +50,10 @@ type Subject struct {
 	// takes as they come: Alpine's signature in front of the package is one.
 	Uncovered func(data []byte) []format.Section
 
+	// Unsigned, if there are any, reports whether a path is one of an index file that no signature covers as a whole. A flipped
+	// bit in it may be taken, as long as that makes the client take no other package.
+	Unsigned func(path string) bool
+
 	// Opaque says that any bytes are a package.
 	Opaque bool
 

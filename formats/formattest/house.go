@@ -222,6 +222,7 @@ func (h *House) rebuilt() *House {
 	h.tb.Helper()
 	again := newHouse(h.tb, h.guard.format, older, newer)
 	again.Date = h.Date
+	again.remember(h)
 	touched := map[string]bool{}
 	for _, s := range h.packages {
 		other := *s

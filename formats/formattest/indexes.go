@@ -27,6 +27,7 @@ func checkRebuilding(tb testing.TB, s Subject) {
 		one.guard.breach("an index that was made one by one and one that was rebuilt differ: %s", difference)
 	}
 	bulk := NewHouse(tb, s.Format)
+	bulk.remember(one)
 	if err := bulk.putAll(append(s.samples(tb), s.Extra...)); err != nil {
 		tb.Fatalf("uploads that are taken one by one are refused at once: %v", err)
 	}

@@ -172,6 +172,20 @@ func above(upper, lower string) bool {
 // A raise is the place of an entry that a shard raises.
 type raise struct{ shard, group string }
 
+// remember gives raised entries the places that they have in another house, since shards raise them in no order that one could
+// rely on.
+func (h *House) remember(other *House) {
+	for name, s := range other.shards {
+		for _, e := range s.entries {
+			if e.of == nil {
+				into := h.shard(name)
+				into.known[e.Group] = true
+				into.entries = append(into.entries, e)
+			}
+		}
+	}
+}
+
 // lift puts what a shard raises into the shards above it, and takes out what it does not raise any more.
 func (h *House) lift(r *run, touched map[string]bool) {
 	by := r.shard.name
