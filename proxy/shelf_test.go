@@ -36,6 +36,15 @@ type shelf struct {
 
 func openShelf(t *testing.T) *shelf {
 	t.Helper()
+	f, err := raw.New(raw.Settings{Overwrite: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return openShelfOf(t, f)
+}
+
+func openShelfOf(t *testing.T, f format.Format) *shelf {
+	t.Helper()
 	ctx, dir := context.Background(), t.TempDir()
 	must := func(err error) {
 		t.Helper()
@@ -48,8 +57,6 @@ func openShelf(t *testing.T) *shelf {
 	blobs, err := blob.Open(ctx, "inmemory", nil, nil)
 	must(err)
 	spooled, err := spool.Open(filepath.Join(dir, "spool"))
-	must(err)
-	f, err := raw.New(raw.Settings{Overwrite: true})
 	must(err)
 	h := &shelf{t: t, format: f, tree: hosted.New("raw", facts, blobs), ring: signingtest.Packages(t, "raw")}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))

@@ -231,9 +231,7 @@ func (g *generation) mark(m *marking) error {
 		return err
 	}
 	for _, path := range was.Beside {
-		if !slices.Contains(m.record.Beside, path) {
-			g.dropFile(path)
-		}
+		g.dropFile(path)
 	}
 	for _, b := range m.pkg.Beside {
 		g.addBeside(b)
@@ -247,9 +245,6 @@ func (g *generation) mark(m *marking) error {
 
 // clearShard removes all packages of a shard.
 func (g *generation) clearShard(shard string) error {
-	if len(g.puts) > 0 {
-		return errAlone
-	}
 	groups, err := groupsOf(g.ctx, g.lists, shard)
 	if err != nil {
 		return err
@@ -269,9 +264,9 @@ func (g *generation) clearShard(shard string) error {
 	if len(paths) == 0 {
 		return fmt.Errorf("there are no packages of %s: %w", shard, fs.ErrNotExist)
 	}
-	for _, path := range slices.Sorted(maps.Keys(paths)) {
+	for i, path := range slices.Sorted(maps.Keys(paths)) {
 		if err := g.removeFirst([]string{path}); err != nil {
-			g.broken = true
+			g.broken = g.broken || i > 0
 			return err
 		}
 	}
