@@ -3,7 +3,6 @@ package signing
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
 	"errors"
 	"fmt"
 
@@ -41,11 +40,8 @@ func signBlob(k *Key, m Message) (value, sig []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if sig, err = k.signer.Sign(nil, sum, crypto.SHA256); err != nil {
+	if sig, err = signECDSA(k, sum); err != nil {
 		return nil, nil, err
-	}
-	if err := verifyBlob(k.public, sum, sig); err != nil {
-		return nil, nil, fmt.Errorf("the signature just made is faulty: %w", err)
 	}
 	b := blobBundle{
 		MediaType:        BundleMediaType,
@@ -112,13 +108,5 @@ func openBlobBundle(pub PublicKey, data, sum []byte) error {
 	if err != nil {
 		return err
 	}
-	return verifyBlob(pub, sum, sig)
-}
-
-func verifyBlob(pub PublicKey, sum, sig []byte) error {
-	key, ok := pub.key.(*ecdsa.PublicKey)
-	if !ok || !ecdsa.VerifyASN1(key, sum, sig) {
-		return fmt.Errorf("key %s: %w", pub.Fingerprint(), ErrSignature)
-	}
-	return nil
+	return verifyECDSA(pub, sum, sig)
 }

@@ -97,12 +97,15 @@ func (k PublicKey) UserID() string {
 }
 
 // Expires returns when the key can no longer sign. It is zero for a key that
-// does not expire, as bare keys do not.
+// does not expire, as bare keys without an X.509 certificate do not.
 func (k PublicKey) Expires() time.Time {
-	if k.certificate == nil {
-		return time.Time{}
+	if k.certificate != nil {
+		return k.certificate.Expires()
 	}
-	return k.certificate.Expires()
+	if c := k.parsedX509(); c != nil {
+		return c.NotAfter
+	}
+	return time.Time{}
 }
 
 // material returns what two keys share exactly if a signature of one could pass

@@ -99,15 +99,16 @@ func (k *Keyring) Armored() []byte {
 
 // Verify returns when a detached signature over a message was made, if it is by
 // one of the keys: in the schemes of OpenPGP, armored or binary, or in
-// [scheme.RSASHA256] or [scheme.RSASHA1], of which the time is zero. The error
+// [scheme.RSASHA256], [scheme.RSASHA1] or [scheme.ECDSASHA256], of which the
+// time is zero. The error
 // wraps [ErrSignature] if no signature counts; it names who signed, as far as
 // the signature tells. The message is read to its end, or not at all.
 func (k *Keyring) Verify(s scheme.Scheme, message io.Reader, sig []byte, now time.Time) (made time.Time, err error) {
 	switch s {
 	case scheme.OpenPGPArmored, scheme.OpenPGPBinary:
 		return k.verifyOpenPGP(message, sig, now)
-	case scheme.RSASHA256, scheme.RSASHA1:
-		return time.Time{}, k.verifyRSA(s, message, sig)
+	case scheme.RSASHA256, scheme.RSASHA1, scheme.ECDSASHA256:
+		return time.Time{}, k.verifyBare(s, message, sig)
 	}
 	return time.Time{}, fmt.Errorf("verify scheme %q: %w", s, errors.ErrUnsupported)
 }
@@ -132,7 +133,7 @@ func (k *Keyring) asErrSignature(made time.Time, err error) (time.Time, error) {
 	return made, err
 }
 
-func (k *Keyring) verifyRSA(s scheme.Scheme, message io.Reader, sig []byte) error {
+func (k *Keyring) verifyBare(s scheme.Scheme, message io.Reader, sig []byte) error {
 	h := crypto.SHA256
 	if s == scheme.RSASHA1 {
 		h = crypto.SHA1
@@ -142,7 +143,12 @@ func (k *Keyring) verifyRSA(s scheme.Scheme, message io.Reader, sig []byte) erro
 		return err
 	}
 	for _, public := range k.bare {
-		if err = VerifyRSA(public, s, hashed, sig); err == nil {
+		if s == scheme.ECDSASHA256 {
+			err = VerifyECDSA(public, hashed, sig)
+		} else {
+			err = VerifyRSA(public, s, hashed, sig)
+		}
+		if err == nil {
 			return nil
 		}
 	}

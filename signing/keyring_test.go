@@ -176,6 +176,30 @@ func TestBareKeysOfAKeyring(t *testing.T) {
 	}
 }
 
+func TestBareECDSAKeysOfAKeyring(t *testing.T) {
+	const message = "left-pad@1.0.0:sha512-x"
+	ours, other := bareKey(t, scheme.NPM, "p256"), bareKey(t, scheme.NPM, "p384")
+	signed, err := newRing(t, ours).Sign(scheme.NPM, scheme.ECDSASHA256, Bytes(message), noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sig := signed.Signatures[0].Value
+	k := parseKeyring(t, slices.Concat(other.Public().PEM(), ours.Public().PEM()), noon)
+	if made, err := k.Verify(scheme.ECDSASHA256, strings.NewReader(message), sig, noon); err != nil || !made.IsZero() {
+		t.Errorf("%v, %v", made, err)
+	}
+	for what, err := range map[string]error{
+		"another message": second(k.Verify(scheme.ECDSASHA256, strings.NewReader("other"), sig, noon)),
+		"another key":     second(parseKeyring(t, other.Public().PEM(), noon).Verify(scheme.ECDSASHA256, strings.NewReader(message), sig, noon)),
+		"as one of RSA":   second(k.Verify(scheme.RSASHA256, strings.NewReader(message), sig, noon)),
+		"no signature":    second(k.Verify(scheme.ECDSASHA256, strings.NewReader(message), nil, noon)),
+	} {
+		if !errors.Is(err, ErrSignature) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 func second[T any](_ T, err error) error { return err }
 
 func FuzzKeyring(f *testing.F) {

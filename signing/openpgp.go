@@ -10,7 +10,8 @@ import (
 	"hallmark/signing/scheme"
 )
 
-// ErrExpired says that a key of OpenPGP has expired.
+// ErrExpired says that a key of OpenPGP, or the X.509 certificate of a key, has
+// expired.
 var ErrExpired = openpgp.ErrExpired
 
 // NewOpenPGPKey returns a key that signs with an OpenPGP key, for one of the

@@ -40,6 +40,7 @@ type PublicKey struct {
 	key  crypto.PublicKey // nil for a key of OpenPGP
 	kind string
 	spki string // DER, of the key that signs
+	x509 string // DER, of the certificate that a bare key stands in; empty: none
 
 	certificate *openpgp.Certificate // nil for a bare key
 }

@@ -28,7 +28,7 @@ type Signature struct {
 	Name string    // of the key, as in [Key.Name]
 	Key  PublicKey // of the key
 	// Value is, by scheme: one packet of OpenPGP, the number of RSA as long as
-	// its modulus, or a Sigstore bundle in JSON.
+	// its modulus, the two numbers of ECDSA in ASN.1, or a Sigstore bundle in JSON.
 	Value []byte
 	// MessageDigest is the digest of the message, and ValueDigest that of
 	// Value, or of the signature inside a bundle: "sha256:<hex>".
@@ -39,13 +39,16 @@ type Signature struct {
 // It returns at least one signature or an error, and all of them or none; every
 // signature was verified with its public key.
 //
-// The purpose is index, package or file; images have methods of their own.
+// The purpose is index, package, file or npm; images have methods of their own.
+// Keys of purpose npm sign in [scheme.ECDSASHA256] alone, and besides them only
+// those of purpose package do.
+//
 // Whoever calls Sign answers for what it signs: a key of one purpose signs
 // nothing for another, save as [Ring.SharingIndex] says.
 //
 // The time at stands in signatures of OpenPGP, to the second; a key that is
-// newer puts its own there. The error wraps [ErrExpired] if a key has expired
-// by then. With keys of the standard library, equal arguments give equal bytes.
+// newer puts its own there. The error wraps [ErrExpired] if a key or its X.509
+// certificate has expired by then. With keys of the standard library, equal arguments give equal bytes.
 //
 // The message must be known by SHA-256 and the hashes of [Ring.Hashes],
 // SHA-1 for [scheme.RSASHA1], and be [Bytes] to be clear-signed.
@@ -53,6 +56,11 @@ func (r *Ring) Sign(p scheme.Purpose, s scheme.Scheme, m Message, at time.Time) 
 	keys, err := r.signers(p, s)
 	if err != nil {
 		return nil, err
+	}
+	for _, k := range keys {
+		if err := k.public.checkX509(at); err != nil {
+			return nil, fmt.Errorf("repository %q: key %q: %w", r.repository, k.name, err)
+		}
 	}
 	signed, err := signAll(keys, s, m, at)
 	if err != nil {
@@ -71,9 +79,7 @@ func (r *Ring) Sign(p scheme.Purpose, s scheme.Scheme, m Message, at time.Time) 
 // signers returns the keys of a purpose and a scheme, at least one: a caller
 // that loops over none would take something unsigned for signed.
 func (r *Ring) signers(p scheme.Purpose, s scheme.Scheme) ([]*Key, error) {
-	switch p {
-	case scheme.Index, scheme.Package, scheme.File:
-	default:
+	if !signsIn(p, s) {
 		return nil, fmt.Errorf("repository %q: keys of purpose %q do not sign in scheme %q: %w", r.repository, p, s, errors.ErrUnsupported)
 	}
 	family := s.Family()
@@ -85,6 +91,20 @@ func (r *Ring) signers(p scheme.Purpose, s scheme.Scheme) ([]*Key, error) {
 		return nil, fmt.Errorf("repository %q has no %s key of purpose %q", r.repository, family, p)
 	}
 	return keys, nil
+}
+
+// signsIn reports whether keys of a purpose may sign in a scheme. A bare ECDSA
+// signature says nothing of what it is for, so what makes one makes little else.
+func signsIn(p scheme.Purpose, s scheme.Scheme) bool {
+	switch p {
+	case scheme.Index, scheme.File:
+		return s != scheme.ECDSASHA256
+	case scheme.Package:
+		return true
+	case scheme.NPM:
+		return s == scheme.ECDSASHA256
+	}
+	return false
 }
 
 func signAll(keys []*Key, s scheme.Scheme, m Message, at time.Time) (*Signed, error) {
@@ -99,6 +119,8 @@ func signAll(keys []*Key, s scheme.Scheme, m Message, at time.Time) (*Signed, er
 		return signEach(keys, func(k *Key) (value, sig []byte, err error) { return signRSA(k, crypto.SHA1, m) })
 	case scheme.BlobBundle:
 		return signEach(keys, func(k *Key) (value, sig []byte, err error) { return signBlob(k, m) })
+	case scheme.ECDSASHA256:
+		return signEach(keys, func(k *Key) (value, sig []byte, err error) { return signBare(k, m) })
 	}
 	return nil, errors.ErrUnsupported
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -26,9 +27,12 @@ configuration says which of them sign. Set HALLMARK_KEY_PASSPHRASE, or passphras
 to have them stored encrypted.
 
 The purposes are image (container images), index (the index of a package repository),
-package (signatures in packages) and file (F.asc and F.sigstore.json beside each file).
-Keys for the last three have a scheme: openpgp (apt, dnf, zypper, pacman, F.asc), rsa
-(apk) or ecdsa (F.sigstore.json).`,
+package (signatures in packages), file (F.asc and F.sigstore.json beside each file) and
+npm (npm's signatures). Keys for the last four have a scheme: openpgp (apt, dnf, zypper,
+pacman, F.asc), rsa (apk, NuGet, RubyGems) or ecdsa (npm, F.sigstore.json).
+
+NuGet and RubyGems know a key by an X.509 certificate, which is made with the key, is
+self-signed, and lasts ten years. It stands behind the private key in the same file.`,
 	}
 	cmd.AddCommand(keysListCommand(w), keysGenerateCommand(w), keysImportCommand(w), keysExportCommand(w), keysAcceptCommand(w))
 	return cmd
@@ -161,6 +165,7 @@ ed25519 one is of algorithm 22, EdDSA, which today's clients take.`,
 				return err
 			}
 			spec.Generate = args[1]
+			spec.Certificate = certified(c, args[0], spec.Purpose, spec.Scheme)
 			made, err := store.Generate(args[0], spec)
 			if err != nil {
 				return err
@@ -175,7 +180,7 @@ ed25519 one is of algorithm 22, EdDSA, which today's clients take.`,
 }
 
 func purposeFlag(cmd *cobra.Command, p *scheme.Purpose) {
-	cmd.Flags().StringVar((*string)(p), "purpose", "", "what the key signs: image, index, package or file (default image where that is all)")
+	cmd.Flags().StringVar((*string)(p), "purpose", "", "what the key signs: image, index, package, file or npm (default image where that is all)")
 }
 
 // checkPurpose fills in the purpose where a repository has but one, and asks for what only the user can know.
@@ -185,12 +190,23 @@ func checkPurpose(c *config.Config, repo string, spec *keys.Spec) error {
 	case spec.Purpose == "" && images:
 		spec.Purpose = scheme.Image
 	case spec.Purpose == "":
-		return fmt.Errorf("say what the key of %s is for: --purpose index, package or file", repo)
+		return fmt.Errorf("say what the key of %s is for: --purpose index, package, file or npm", repo)
+	}
+	if spec.Scheme == "" && spec.Purpose == scheme.NPM {
+		spec.Scheme = string(scheme.ECDSA)
 	}
 	if spec.Scheme == "" && (spec.Purpose == scheme.Index || spec.Purpose == scheme.Package || spec.Purpose == scheme.File) {
 		return fmt.Errorf("say what kind of signatures a key of purpose %s makes: --scheme openpgp, rsa or ecdsa", spec.Purpose)
 	}
 	return nil
+}
+
+// certified reports whether keys of a purpose and a family stand in X.509 certificates: a repository has at least one key
+// for each use, of which the format has said so.
+func certified(c *config.Config, repo string, p scheme.Purpose, family string) bool {
+	return slices.ContainsFunc(c.Keys[repo], func(k config.Key) bool {
+		return k.Certificate && k.Purpose == string(p) && k.Scheme == family
+	})
 }
 
 func keysImportCommand(w *world) *cobra.Command {
@@ -201,7 +217,10 @@ func keysImportCommand(w *world) *cobra.Command {
 		Long: `Import copies a private key into the data folder: cosign's encrypted cosign.key,
 PKCS #8 (encrypted too), SEC 1 or PKCS #1, in PEM, or what gpg --export-secret-keys and
 --export-secret-subkeys write, armored or not; - reads standard input. The passphrase
-of an encrypted key is HALLMARK_KEY_PASSPHRASE or passphrase_file, and encrypts the copy.`,
+of an encrypted key is HALLMARK_KEY_PASSPHRASE or passphrase_file, and encrypts the copy.
+
+Where clients want an X.509 certificate, FILE may hold a self-signed one beside the key;
+otherwise one is made, and kept with the copy.`,
 		Example: `  proxy keys import images cosign.key
   gpg --export-secret-keys 0123456789ABCDEF | proxy keys import debian - --purpose index`,
 		Args: cobra.ExactArgs(2),
@@ -228,7 +247,8 @@ of an encrypted key is HALLMARK_KEY_PASSPHRASE or passphrase_file, and encrypts 
 			if err != nil {
 				return err
 			}
-			made, err := store.Import(args[0], spec.Purpose, in, passphrase)
+			spec.Certificate = certified(c, args[0], spec.Purpose, string(scheme.RSA))
+			made, err := store.Import(args[0], spec, in, passphrase)
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[1], err)
 			}
@@ -254,8 +274,8 @@ func keysExportCommand(w *world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export REPOSITORY [KEY]",
 		Short: "Print a public key, for whoever verifies",
-		Long: `Export prints the public half of a key of the repository in PEM, or in armor if it is of
-OpenPGP; the newest if none is named (keys list --json has the names). With --private it
+		Long: `Export prints the public half of a key of the repository in PEM (its certificate, if it
+has one), or in armor if it is of OpenPGP; the newest if none is named (keys list --json has the names). With --private it
 prints the private key, as it is stored: encrypted if a passphrase is set. gpg --import
 reads it.`,
 		Args: cobra.RangeArgs(1, 2),

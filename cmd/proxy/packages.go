@@ -33,7 +33,7 @@ func packageFormats() []config.PackageFormat {
 				for _, use := range append(opened.Spec().Keys, publish.Sidecars()...) {
 					uses = append(uses, config.KeyUse{
 						Purpose: string(use.Purpose), Scheme: string(use.Family), Generate: use.Generate,
-						Kinds: use.Kinds, Refused: use.Refused, Optional: use.Shared,
+						Kinds: use.Kinds, Refused: use.Refused, Optional: use.Shared, Certificate: use.Certificate,
 					})
 				}
 				return uses, nil

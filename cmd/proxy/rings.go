@@ -40,7 +40,9 @@ func keyPassphrase(c *config.Config) ([]byte, error) {
 func keySpecs(c *config.Config, repository string) []keys.Spec {
 	var specs []keys.Spec
 	for _, k := range c.Keys[repository] {
-		specs = append(specs, keys.Spec{Purpose: scheme.Purpose(k.Purpose), Scheme: k.Scheme, Generate: k.Generate, Key: k.Key, UID: k.UID})
+		specs = append(specs, keys.Spec{
+			Purpose: scheme.Purpose(k.Purpose), Scheme: k.Scheme, Generate: k.Generate, Key: k.Key, UID: k.UID, Certificate: k.Certificate,
+		})
 	}
 	return specs
 }

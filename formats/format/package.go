@@ -126,7 +126,7 @@ type Key struct {
 	Family      scheme.Family
 	Kind        string // "rsa3072", "ed25519", "p256"
 	Fingerprint string
-	// File is the name under which clients keep the key, as in Alpine's "/etc/apk/keys/<File>".
+	// File is the name under which clients keep the key, as in Alpine's "/etc/apk/keys/<File>". A key of OpenPGP has none.
 	File string
 	// Armored and Binary are an OpenPGP key's transferable public key; PEM is any other key's in PKIX form.
 	Armored, Binary, PEM []byte

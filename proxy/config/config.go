@@ -89,7 +89,7 @@ type TLS struct {
 // of one purpose both sign.
 type Key struct {
 	// Purpose is what the key may sign: PurposeImage, or what the repository's
-	// format signs for: index, package, file.
+	// format signs for: index, package, file, npm.
 	Purpose string `yaml:"purpose"`
 
 	// Scheme tells apart the kinds of keys of a purpose: openpgp, rsa, ecdsa. It
@@ -101,8 +101,13 @@ type Key struct {
 	// ed25519, as far as the purpose's clients take it.
 	Generate string `yaml:"generate,omitempty"`
 
-	// Key is a key that is brought along: file:PATH.
+	// Key is a key that is brought along: file:PATH. Where the format's clients
+	// want an X.509 certificate, it stands behind the private key in the file.
 	Key string `yaml:"key,omitempty"`
+
+	// Certificate says that the key stands in an X.509 certificate. It is no
+	// setting: the format says so.
+	Certificate bool `yaml:"-"`
 
 	// UID is the user ID of an OpenPGP key that is generated. Default: Hallmark
 	// and the repository's name.

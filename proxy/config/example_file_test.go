@@ -24,7 +24,7 @@ func knownFormats() []PackageFormat {
 			}
 			var uses []KeyUse
 			for _, use := range append(opened.Spec().Keys, publish.Sidecars()...) {
-				uses = append(uses, KeyUse{Purpose: string(use.Purpose), Scheme: string(use.Family), Generate: use.Generate, Kinds: use.Kinds, Optional: use.Shared})
+				uses = append(uses, KeyUse{Purpose: string(use.Purpose), Scheme: string(use.Family), Generate: use.Generate, Kinds: use.Kinds, Optional: use.Shared, Certificate: use.Certificate})
 			}
 			return uses, nil
 		}})

@@ -33,6 +33,7 @@ type KeyUse struct {
 	Kinds           []string // that the format's clients take
 	Refused         string   // why they take no others
 	Optional        bool     // other keys serve where the ring has none for it
+	Certificate     bool     // the key stands in an X.509 certificate
 }
 
 func formatOf(formats []PackageFormat, name string) (PackageFormat, bool) {
@@ -80,10 +81,11 @@ func (c *Config) completePackages(name string, repo Repository, f PackageFormat)
 		if key.Scheme == "" {
 			ring[i].Scheme = onlyScheme(uses, key.Purpose)
 		}
+		ring[i].Certificate = slices.ContainsFunc(uses, func(use KeyUse) bool { return use.Certificate && use.isOf(ring[i]) })
 	}
 	for _, use := range uses {
 		if !use.Optional && !slices.ContainsFunc(ring, use.isOf) {
-			ring = append(ring, Key{Purpose: use.Purpose, Scheme: use.Scheme, Generate: use.Generate})
+			ring = append(ring, Key{Purpose: use.Purpose, Scheme: use.Scheme, Generate: use.Generate, Certificate: use.Certificate})
 		}
 	}
 	c.Keys[name] = ring

@@ -137,6 +137,9 @@ func (r *Repository) checkKeys() error {
 				continue
 			}
 			found = true
+			if use.Certificate && k.Public().Certificate() == nil {
+				return fmt.Errorf("the key %s of purpose %s stands in no X.509 certificate", k.Name(), use.Purpose)
+			}
 			if len(use.Kinds) > 0 && !slices.Contains(use.Kinds, k.Public().Kind()) {
 				return fmt.Errorf("a %s key cannot be used here (%s, purpose %s): %s", k.Public().Kind(), k.Name(), use.Purpose,
 					cmp.Or(use.Refused, "it works with "+strings.Join(use.Kinds, ", ")))
@@ -159,18 +162,14 @@ func Sidecars() []format.KeyUse {
 	}
 }
 
-// KeyFile returns the name under which clients keep a key of a purpose: what stands in the signatures of Alpine.
+// KeyFile returns the name under which clients keep a bare key: what stands in the signatures of Alpine. It is empty for a
+// key of OpenPGP.
 func KeyFile(repository string, k signing.PublicKey) string {
-	id := strings.TrimPrefix(k.ID(), "sha256:")[:8]
-	return "hallmark-" + repository + "-" + id + ".rsa.pub"
-}
-
-// keyFile returns the name of a key in Keys, which only some families have.
-func (r *Repository) keyFile(k signing.PublicKey) string {
-	if k.Family() != scheme.RSA {
+	if k.Family() == scheme.OpenPGP {
 		return ""
 	}
-	return KeyFile(r.Name, k)
+	id := strings.TrimPrefix(k.ID(), "sha256:")[:8]
+	return "hallmark-" + repository + "-" + id + "." + string(k.Family()) + ".pub"
 }
 
 // PublicKeys returns the public halves of a ring as formats see them.
@@ -178,14 +177,10 @@ func PublicKeys(ring *signing.Ring) format.Keys {
 	var keys format.Keys
 	for _, k := range ring.All() {
 		p := k.Public()
-		key := format.Key{Purpose: k.Purpose(), Family: p.Family(), Kind: p.Kind(), Fingerprint: p.Fingerprint(), PEM: p.PEM()}
-		switch p.Family() {
-		case scheme.OpenPGP:
-			key.Armored, key.Binary = p.Armored(), p.Binary()
-		case scheme.RSA:
-			key.File = KeyFile(ring.Repository(), p)
-		}
-		keys = append(keys, key)
+		keys = append(keys, format.Key{
+			Purpose: k.Purpose(), Family: p.Family(), Kind: p.Kind(), Fingerprint: p.Fingerprint(), File: KeyFile(ring.Repository(), p),
+			Armored: p.Armored(), Binary: p.Binary(), PEM: p.PEM(), Certificate: p.Certificate(),
+		})
 	}
 	return keys
 }

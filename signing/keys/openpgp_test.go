@@ -139,9 +139,9 @@ func TestALostSecretKeyIsNotReplaced(t *testing.T) {
 	}
 	_, _, err = Open(dir, nil).Ring("debian", packageKeys[:1])
 	wantError(t, err, `"debian"`, generated[0], "restore it", ".asc")
-	_, err = Open(dir, nil).Import("debian", scheme.Index, bytes.NewReader(fromGPG(t, "ed25519.key")), nil)
+	_, err = Open(dir, nil).Import("debian", Spec{Purpose: scheme.Index}, bytes.NewReader(fromGPG(t, "ed25519.key")), nil)
 	wantError(t, err, "public half of another key")
-	if _, err := Open(dir, nil).Import("debian", scheme.Index, bytes.NewReader(backup), nil); err != nil {
+	if _, err := Open(dir, nil).Import("debian", Spec{Purpose: scheme.Index}, bytes.NewReader(backup), nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -153,14 +153,14 @@ func TestKeysOfGPGAreImportedAndExported(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			s := Open(dir, []byte("the store's own"))
-			spec, err := s.Import("debian", scheme.Index, bytes.NewReader(fromGPG(t, file)), passphrase)
+			spec, err := s.Import("debian", Spec{Purpose: scheme.Index}, bytes.NewReader(fromGPG(t, file)), passphrase)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if spec.Purpose != scheme.Index || spec.Scheme != "openpgp" || !strings.HasPrefix(spec.Key, "file:"+filepath.Join(dir, "debian", "index-openpgp-")) {
 				t.Errorf("got %+v", spec)
 			}
-			if _, err := s.Import("debian", scheme.Index, bytes.NewReader(fromGPG(t, file)), passphrase); !errors.Is(err, fs.ErrExist) {
+			if _, err := s.Import("debian", Spec{Purpose: scheme.Index}, bytes.NewReader(fromGPG(t, file)), passphrase); !errors.Is(err, fs.ErrExist) {
 				t.Errorf("a second time: %v", err)
 			}
 			specs := []Spec{spec}
@@ -204,7 +204,7 @@ func TestKeysOfGPGAreImportedAndExported(t *testing.T) {
 
 func TestImportedBareKeysAreOfTheirFamily(t *testing.T) {
 	for file, want := range map[string]string{"pkcs1-rsa2048.key": "rsa", "pkcs8-p256.key": "ecdsa", "pkcs8-ed25519.key": ""} {
-		spec, err := Open(t.TempDir(), nil).Import("alpine", scheme.Index, bytes.NewReader(read(t, file)), nil)
+		spec, err := Open(t.TempDir(), nil).Import("alpine", Spec{Purpose: scheme.Index}, bytes.NewReader(read(t, file)), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -262,7 +262,7 @@ func TestPackageKeysAreRefused(t *testing.T) {
 
 func TestAnExpiredKeyIsListedAndNotImported(t *testing.T) {
 	s := Open(t.TempDir(), nil)
-	spec, err := s.Import("debian", scheme.Index, bytes.NewReader(fromGPG(t, "expiring.key")), nil)
+	spec, err := s.Import("debian", Spec{Purpose: scheme.Index}, bytes.NewReader(fromGPG(t, "expiring.key")), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +271,7 @@ func TestAnExpiredKeyIsListedAndNotImported(t *testing.T) {
 	if err != nil || list[0].Key.Expires().Year() != 2030 {
 		t.Errorf("listed as %v, %v", list, err)
 	}
-	_, err = s.Import("rpm", scheme.Index, bytes.NewReader(fromGPG(t, "expiring.key")), nil)
+	_, err = s.Import("rpm", Spec{Purpose: scheme.Index}, bytes.NewReader(fromGPG(t, "expiring.key")), nil)
 	if !errors.Is(err, signing.ErrExpired) {
 		t.Errorf("error %v, want ErrExpired", err)
 	}

@@ -31,6 +31,7 @@ const (
 	typeDSA            = "DSA PRIVATE KEY"
 	typeSigstore       = "ENCRYPTED SIGSTORE PRIVATE KEY"
 	typeCosign         = "ENCRYPTED COSIGN PRIVATE KEY" // cosign before 2.0
+	typeCertificate    = "CERTIFICATE"
 )
 
 // armorPGP begins the armor of OpenPGP.
@@ -90,7 +91,7 @@ func Parse(data, passphrase []byte) (crypto.Signer, error) {
 		return nil, &signing.UnsupportedKeyError{Kind: "DSA"}
 	case "OPENSSH PRIVATE KEY":
 		return nil, errors.New("this is a private key of OpenSSH; " + knownForms)
-	case "CERTIFICATE":
+	case typeCertificate:
 		return nil, errors.New("this is a certificate, which holds a public key; signing needs the private one")
 	}
 	if strings.HasSuffix(block.Type, "PUBLIC KEY") {
@@ -120,6 +121,30 @@ func decodePEM(data []byte) (*pem.Block, error) {
 		return nil, errors.New("there is more than one PEM block; one key is expected")
 	}
 	return block, nil
+}
+
+// splitCertificate takes the one X.509 certificate out of a PEM file that holds
+// more than that. The certificate is nil if there is none.
+func splitCertificate(data []byte) (key, certificate []byte, err error) {
+	if len(data) > maxFile {
+		return data, nil, nil // Parse refuses it
+	}
+	for rest := data; ; {
+		var block *pem.Block
+		block, rest = pem.Decode(rest)
+		switch {
+		case block == nil && key == nil:
+			return data, nil, nil
+		case block == nil:
+			return key, certificate, nil
+		case block.Type != typeCertificate:
+			key = append(key, pem.EncodeToMemory(block)...)
+		case certificate != nil:
+			return nil, nil, errors.New("there is more than one certificate; that of the key is expected, and those of authorities cannot be used here")
+		default:
+			certificate = block.Bytes
+		}
+	}
 }
 
 // parsePKCS8 reads OneAsymmetricKey of RFC 5958. It looks at the algorithm

@@ -28,6 +28,10 @@ type Spec struct {
 	Generate string
 	// Key is "file:" and the path of a key that somebody else keeps.
 	Key string
+	// Certificate says that the key, which is of family rsa, stands in an X.509
+	// certificate. One that is generated is made with the key. A file that
+	// somebody else keeps has it behind the private key, in PEM.
+	Certificate bool
 }
 
 // Kinds returns the kinds of keys of a family that can be generated; of bare
@@ -55,6 +59,7 @@ type entry struct {
 	path       string
 	generate   string // "" for a key that is not the store's
 	userID     string
+	certified  bool // it stands in an X.509 certificate
 }
 
 func (e entry) error(err error) error {
@@ -91,6 +96,7 @@ func (s *Store) entries(repository string, specs []Spec) ([]entry, error) {
 func (spec Spec) entry(repository string) entry {
 	e := entry{
 		repository: repository, purpose: spec.Purpose, family: scheme.Family(spec.Scheme), generate: spec.Generate, userID: spec.UID,
+		certified: spec.Certificate,
 	}
 	if e.userID == "" {
 		e.userID = "Hallmark " + repository
@@ -132,6 +138,8 @@ func (spec Spec) checkScheme() error {
 		return fmt.Errorf("scheme and uid: %w for keys of purpose %q", errors.ErrUnsupported, spec.Purpose)
 	case spec.Scheme != "" && family != scheme.OpenPGP && family != scheme.ECDSA && family != scheme.RSA:
 		return fmt.Errorf("unknown scheme %q; it is openpgp, ecdsa or rsa", spec.Scheme)
+	case spec.Certificate && family != scheme.RSA:
+		return fmt.Errorf("X.509 certificates: %w for keys of scheme %q", errors.ErrUnsupported, spec.Scheme)
 	case spec.UID == "":
 		return nil
 	case family != scheme.OpenPGP || spec.Generate == "":
@@ -143,7 +151,7 @@ func (spec Spec) checkScheme() error {
 // inPackages reports whether keys of a purpose are for package repositories,
 // and so of one of several families.
 func inPackages(p scheme.Purpose) bool {
-	return p == scheme.Index || p == scheme.Package || p == scheme.File
+	return p == scheme.Index || p == scheme.Package || p == scheme.File || p == scheme.NPM
 }
 
 // repositoryPattern admits what can be the name of a folder everywhere.
@@ -167,8 +175,12 @@ func numbered(stem string, n int) string {
 
 // publicPath returns the path of the public half of a stored key.
 func (e entry) publicPath() string {
-	if e.family == scheme.OpenPGP {
-		return strings.TrimSuffix(e.path, ".key") + ".asc"
+	path := strings.TrimSuffix(e.path, ".key")
+	switch {
+	case e.family == scheme.OpenPGP:
+		return path + ".asc"
+	case e.certified:
+		return path + ".crt"
 	}
-	return strings.TrimSuffix(e.path, ".key") + ".pub"
+	return path + ".pub"
 }

@@ -25,8 +25,9 @@ import (
 //
 // The keys of a repository are in a folder of its name: PURPOSE-KIND.key and,
 // beside it, the public half in PURPOSE-KIND.pub. Keys of OpenPGP are in
-// PURPOSE-openpgp-KIND.key and PURPOSE-openpgp-KIND.asc. A second key of the
-// same purpose and kind is PURPOSE-KIND-2.
+// PURPOSE-openpgp-KIND.key and PURPOSE-openpgp-KIND.asc. The X.509 certificate of
+// a key is in PURPOSE-KIND.key behind the private half, and alone in
+// PURPOSE-KIND.crt. A second key of the same purpose and kind is PURPOSE-KIND-2.
 //
 // A file that starts with ".new-" is left from a crash and may be removed.
 type Store struct {
@@ -60,7 +61,8 @@ func (s *Store) Fixed() *Store {
 // Errors name the repository and the file. A file that others can read is
 // refused, and so is a key whose public half is there while the private one is
 // not: a lost key must not be replaced silently. The error wraps
-// [signing.ErrExpired] for a key of OpenPGP that has expired.
+// [signing.ErrExpired] for a key of OpenPGP or an X.509 certificate that has
+// expired.
 func (s *Store) Ring(repository string, specs []Spec) (ring *signing.Ring, generated []string, err error) {
 	rings, generated, err := s.Rings(map[string][]Spec{repository: specs})
 	return rings[repository], generated, err
@@ -155,7 +157,7 @@ func (s *Store) public(e entry) (signing.PublicKey, error) {
 	if e.generate != "" {
 		data, _, err := readFile(e.publicPath())
 		if err == nil {
-			return parsePublic(e.family, data, s.now())
+			return parsePublic(e, data, s.now())
 		}
 		// A crash may have come between the two files.
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -222,7 +224,10 @@ func (s *Store) load(e entry) (private, error) {
 	}
 	// The key first: of a public key that others can read, it should be said
 	// that it is public.
-	p, err := parse(e.family, data, s.passphrase, s.now())
+	p, err := parse(e, data, s.passphrase, s.now())
+	if err == nil && e.certified && p.certificate == nil {
+		err = errors.New("there is no X.509 certificate behind the private key; proxy keys import makes a copy of the key that has one")
+	}
 	if err != nil {
 		return private{}, err
 	}
@@ -272,14 +277,14 @@ func (s *Store) checkPublic(e entry, public signing.PublicKey) error {
 	if err != nil {
 		return err
 	}
-	stored, err := parsePublic(e.family, data, s.now())
+	stored, err := parsePublic(e, data, s.now())
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if !stored.Equal(public) {
 		return fmt.Errorf("%s is the public half of another key, %s; remove it if that key is no longer in use", path, stored.Fingerprint())
 	}
-	if !bytes.Equal(stored.Binary(), public.Binary()) {
+	if !bytes.Equal(encodePublic(stored), encodePublic(public)) {
 		return fmt.Errorf("%s is the public half of this key at another time; remove it to have it written again", path)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"hallmark/signing"
 	"hallmark/signing/internal/openpgp"
 	"hallmark/signing/scheme"
 )
@@ -50,7 +51,7 @@ func (s *Store) Generate(repository string, spec Spec) (Spec, error) {
 		if err == nil {
 			err = s.createPublic(e, public)
 		}
-		return Spec{Purpose: spec.Purpose, Scheme: spec.Scheme, Key: "file:" + e.path}, err
+		return Spec{Purpose: spec.Purpose, Scheme: spec.Scheme, Key: "file:" + e.path, Certificate: spec.Certificate}, err
 	}
 }
 
@@ -60,9 +61,13 @@ func (s *Store) Generate(repository string, spec Spec) (Spec, error) {
 // file is encrypted with the store's own. Once Import returns, the key is
 // durable.
 //
+// Of spec, Purpose counts and Certificate: a key without an X.509 certificate
+// gets one, and one that comes with it keeps it.
+//
 // It overwrites nothing: the error wraps [fs.ErrExist] if the repository has a
 // key of this purpose and kind.
-func (s *Store) Import(repository string, p scheme.Purpose, r io.Reader, passphrase []byte) (Spec, error) {
+func (s *Store) Import(repository string, spec Spec, r io.Reader, passphrase []byte) (Spec, error) {
+	p := spec.Purpose
 	if !p.Valid() {
 		return Spec{}, fmt.Errorf("unknown purpose %q", p)
 	}
@@ -74,11 +79,14 @@ func (s *Store) Import(repository string, p scheme.Purpose, r io.Reader, passphr
 	if err != nil {
 		return Spec{}, err
 	}
-	e := entry{repository: repository, purpose: p}
-	if isOpenPGP(data) && inPackages(p) {
+	e := entry{repository: repository, purpose: p, certified: spec.Certificate}
+	if isOpenPGP(data) && inPackages(p) && !e.certified {
 		e.family = scheme.OpenPGP
 	}
-	key, err := parse(e.family, data, passphrase, s.now())
+	key, err := parse(e, data, passphrase, s.now())
+	if err == nil && e.certified && key.certificate == nil && key.signer != nil {
+		key.certificate, err = signing.NewCertificate(key.signer, repository, s.now())
+	}
 	if err != nil {
 		return Spec{}, err
 	}
@@ -103,15 +111,15 @@ func (s *Store) Import(repository string, p scheme.Purpose, r io.Reader, passphr
 	if err := s.createPrivate(e.path, key); err != nil {
 		return Spec{}, err
 	}
-	spec := Spec{Purpose: p, Key: "file:" + e.path}
+	made := Spec{Purpose: p, Key: "file:" + e.path, Certificate: spec.Certificate}
 	if f := public.Family(); inPackages(p) && f != scheme.Ed25519 { // no scheme of packages is for bare Ed25519
-		spec.Scheme = string(f)
+		made.Scheme = string(f)
 	}
-	return spec, s.createPublic(e, public)
+	return made, s.createPublic(e, public)
 }
 
 // ExportPublic returns the public half of the key of that name (see
-// [Public.Name]), in PEM form or, for a key of OpenPGP, in armor. The error wraps [fs.ErrNotExist] if no key in
+// [Public.Name]), in PEM form (its X.509 certificate, if it has one) or, for a key of OpenPGP, in armor. The error wraps [fs.ErrNotExist] if no key in
 // specs has the name.
 func (s *Store) ExportPublic(repository string, specs []Spec, name string) ([]byte, error) {
 	e, err := s.find(repository, specs, name)

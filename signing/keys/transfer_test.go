@@ -15,7 +15,7 @@ func TestImportedKeysTakeThePlaceOfGeneratedOnes(t *testing.T) {
 	for _, secret := range [][]byte{nil, []byte("the store's own")} {
 		dir := t.TempDir()
 		s := Open(dir, secret)
-		spec, err := s.Import("images", scheme.Image, bytes.NewReader(read(t, "encrypted-p256.key")), passphrase)
+		spec, err := s.Import("images", Spec{Purpose: scheme.Image}, bytes.NewReader(read(t, "encrypted-p256.key")), passphrase)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +54,7 @@ func TestImportedKeysTakeThePlaceOfGeneratedOnes(t *testing.T) {
 func TestImportOverwritesNothing(t *testing.T) {
 	s := Open(t.TempDir(), nil)
 	before, generated := mustRing(t, s, image256)
-	_, err := s.Import("images", scheme.Image, bytes.NewReader(read(t, "pkcs8-p256.key")), nil)
+	_, err := s.Import("images", Spec{Purpose: scheme.Image}, bytes.NewReader(read(t, "pkcs8-p256.key")), nil)
 	if !errors.Is(err, fs.ErrExist) {
 		t.Errorf("error %v, want fs.ErrExist", err)
 	}
@@ -75,9 +75,9 @@ func TestALostKeyCanBeImportedAgainAndNoOther(t *testing.T) {
 	if err := os.Remove(generated[0]); err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.Import("images", scheme.Image, bytes.NewReader(read(t, "pkcs8-p256.key")), nil)
+	_, err = s.Import("images", Spec{Purpose: scheme.Image}, bytes.NewReader(read(t, "pkcs8-p256.key")), nil)
 	wantError(t, err, "public half of another key")
-	if _, err := s.Import("images", scheme.Image, bytes.NewReader(backup), nil); err != nil {
+	if _, err := s.Import("images", Spec{Purpose: scheme.Image}, bytes.NewReader(backup), nil); err != nil {
 		t.Fatal(err)
 	}
 	after, _ := mustRing(t, s, image256)
@@ -102,7 +102,7 @@ func TestImportRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
-			_, err := Open(dir, nil).Import(tt.repository, tt.purpose, bytes.NewReader(read(t, tt.file)), []byte("wrong horse"))
+			_, err := Open(dir, nil).Import(tt.repository, Spec{Purpose: tt.purpose}, bytes.NewReader(read(t, tt.file)), []byte("wrong horse"))
 			wantError(t, err, tt.want)
 			if files, _ := os.ReadDir(dir); len(files) != 0 {
 				t.Errorf("created %v", files)

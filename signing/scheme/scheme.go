@@ -44,6 +44,7 @@ const (
 	RSASHA256          Scheme = "rsa-sha256"          // RSASSA-PKCS1-v1_5, such as Alpine's .SIGN.RSA256
 	RSASHA1            Scheme = "rsa-sha1"            // the same over SHA-1, for clients that take nothing else: .SIGN.RSA
 	BlobBundle         Scheme = "blob-bundle"         // a Sigstore bundle over a file, for cosign verify-blob
+	ECDSASHA256        Scheme = "ecdsa-sha256"        // ECDSA in ASN.1 form over SHA-256, such as npm's dist.signatures
 )
 
 // Family returns the family of the keys that sign in the scheme of a package,
@@ -55,7 +56,7 @@ func (s Scheme) Family() Family {
 		return OpenPGP
 	case RSASHA256, RSASHA1:
 		return RSA
-	case BlobBundle:
+	case BlobBundle, ECDSASHA256:
 		return ECDSA
 	}
 	return ""

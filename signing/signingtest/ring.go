@@ -84,3 +84,23 @@ func newPrivate(kind string) (crypto.Signer, error) {
 	}
 	return rsa.GenerateKey(rand.Reader, bits)
 }
+
+// Certified returns a new RSA key of a number of bits that stands in a
+// certificate of a repository.
+func Certified(t testing.TB, repository string, p scheme.Purpose, bits int) *signing.Key {
+	t.Helper()
+	private, err := rsa.GenerateKey(rand.Reader, bits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	certificate, err := signing.NewCertificate(private, repository, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := signing.NewCertifiedKey(fmt.Sprintf("%s-certified-rsa%d", p, bits), p, private, certificate, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
