@@ -1,8 +1,11 @@
 package proxy
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
 	"strings"
+	"time"
 
 	"hallmark/signing"
 	"hallmark/signing/scheme"
@@ -14,6 +17,23 @@ type keyEntry struct {
 	Kind        string         `json:"kind"`
 	Fingerprint string         `json:"fingerprint"` // sha256:<hex of the digest of the SubjectPublicKeyInfo>
 	Files       []string       `json:"files"`
+	// Certificate is the SHA-256 in hex of the key's X.509 certificate, by which NuGet's trustedSigners name it, and Expires
+	// its end.
+	Certificate string     `json:"certificate,omitempty"`
+	Expires     *time.Time `json:"expires,omitempty"`
+}
+
+func newKeyEntry(k *signing.Key, files []string) keyEntry {
+	p := k.Public()
+	e := keyEntry{Purpose: k.Purpose(), Kind: p.Kind(), Fingerprint: p.Fingerprint(), Files: files}
+	if der := p.Certificate(); der != nil {
+		sum := sha256.Sum256(der)
+		e.Certificate = hex.EncodeToString(sum[:])
+	}
+	if end := p.Expires(); !end.IsZero() {
+		e.Expires = &end
+	}
+	return e
 }
 
 // newestKeyFile holds one key, since cosign reads but one of a file.
@@ -44,7 +64,7 @@ func (s *Server) serveKeys(t *transaction, req *http.Request, rest string) error
 			if i == len(keys)-1 {
 				files = append(files, newestKeyFile)
 			}
-			entries = append(entries, keyEntry{k.Purpose(), k.Public().Kind(), k.Public().Fingerprint(), files})
+			entries = append(entries, newKeyEntry(k, files))
 		}
 		return serveJSON(t, http.StatusOK, map[string]any{"keys": entries})
 	}

@@ -2,10 +2,14 @@ package proxy
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/pem"
 	"net/http"
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"hallmark/proxy/publish"
 	"hallmark/signing"
@@ -22,6 +26,8 @@ const (
 	filesKey        = "files.pub"
 	upstreamArmored = "upstream.asc"   // of the packages of an upstream
 	alpineKey       = "alpine.rsa.pub" // leads to the newest key's own name
+	certificates    = "x509.pem"       // of all keys that have one, the newest last
+	npmKeys         = "npm.json"       // what npm gets from /-/npm/v1/keys
 )
 
 // keyFiles returns the names of the files that hold a key of a package repository.
@@ -33,19 +39,22 @@ func keyFiles(repository string, k *signing.Key, newest bool) []string {
 		return []string{filesArmored, filesBinary}
 	case p.Family() == scheme.OpenPGP:
 		return []string{openpgpArmored, openpgpBinary}
-	case p.Family() == scheme.RSA:
+	case p.Certificate() != nil:
+		return []string{certificates, "x509-" + shortID(p) + ".pem"}
+	case k.Purpose() == scheme.NPM:
+		return []string{npmKeys, publish.KeyFile(repository, p)}
+	case !sidecars:
 		return []string{publish.KeyFile(repository, p)}
-	case sidecars && newest:
+	case newest:
 		return []string{filesKeyOf(p), filesKey}
-	case sidecars:
-		return []string{filesKeyOf(p)}
 	}
-	return nil
+	return []string{filesKeyOf(p)}
 }
 
-func filesKeyOf(k signing.PublicKey) string {
-	return "files-" + strings.TrimPrefix(k.ID(), "sha256:")[:8] + ".pub"
-}
+func filesKeyOf(k signing.PublicKey) string { return "files-" + shortID(k) + ".pub" }
+
+// shortID tells the keys of a repository apart in the names of files.
+func shortID(k signing.PublicKey) string { return strings.TrimPrefix(k.ID(), "sha256:")[:8] }
 
 // servePackageKeys answers with a key file of a package repository.
 func (s *Server) servePackageKeys(t *transaction, req *http.Request, repo *Repository, file string) error {
@@ -60,7 +69,7 @@ func (s *Server) servePackageKeys(t *transaction, req *http.Request, repo *Repos
 		for _, name := range names {
 			files[name] = append(files[name], k.Public())
 		}
-		entries = append(entries, keyEntry{k.Purpose(), k.Public().Kind(), k.Public().Fingerprint(), names})
+		entries = append(entries, newKeyEntry(k, names))
 	}
 	if file == "" || file == "index.json" {
 		return serveJSON(t, http.StatusOK, map[string]any{"keys": entries})
@@ -77,6 +86,9 @@ func (s *Server) servePackageKeys(t *transaction, req *http.Request, repo *Repos
 	keys := files[file]
 	if len(keys) == 0 {
 		return notFound("the repository %s has no key file %q; /-/keys/%s/index.json lists them", repo.Name, file, repo.Name)
+	}
+	if file == npmKeys {
+		return serveJSON(t, http.StatusOK, map[string]any{"keys": npmKeyList(keys)})
 	}
 	t.Header().Set("Content-Type", cmp.Or(map[string]string{".asc": "application/pgp-keys", ".gpg": "application/pgp-keys"}[path.Ext(file)], "application/x-pem-file"))
 	t.Write(keyFileContent(file, keys))
@@ -96,7 +108,33 @@ func keyFileContent(file string, keys []signing.PublicKey) []byte {
 	}
 	var all []byte
 	for _, k := range keys {
-		all = append(all, k.PEM()...)
+		if path.Ext(file) == ".pem" {
+			all = append(all, k.CertificatePEM()...)
+		} else {
+			all = append(all, k.PEM()...)
+		}
+	}
+	return all
+}
+
+// npmKey is a key as npm's registry lists it. npm finds it by its ID alone, and reads neither type nor scheme.
+type npmKey struct {
+	Expires *time.Time `json:"expires"` // nil: never
+	ID      string     `json:"keyid"`
+	Type    string     `json:"keytype"`
+	Scheme  string     `json:"scheme"`
+	Key     []byte     `json:"key"` // SubjectPublicKeyInfo
+}
+
+func npmKeyList(keys []signing.PublicKey) []npmKey {
+	var all []npmKey
+	for _, k := range keys {
+		block, _ := pem.Decode(k.PEM())
+		sum := sha256.Sum256(block.Bytes)
+		curve := "ecdsa-sha2-nist" + k.Kind()
+		all = append(all, npmKey{
+			ID: "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:]), Type: curve, Scheme: curve, Key: block.Bytes,
+		})
 	}
 	return all
 }

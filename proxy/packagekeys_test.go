@@ -2,7 +2,12 @@ package proxy
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -100,6 +105,60 @@ func TestAnRSAKeyHasTheNameThatIsSigned(t *testing.T) {
 		t.Errorf("alpine.rsa.pub leads to %s", at)
 	}
 	h.want(http.StatusNotFound, http.MethodGet, "/-/keys/raw/openpgp.asc", "")
+}
+
+// npm looks for the ID of a key, and takes no other form of it.
+func TestNPMsKeysAreInItsOwnForm(t *testing.T) {
+	h := openShelf(t)
+	older, newer := signingtest.Key(t, scheme.NPM, scheme.ECDSA, "p256"), signingtest.Key(t, scheme.NPM, scheme.ECDSA, "p256")
+	h.rekey(older, newer, signingtest.Key(t, scheme.File, scheme.OpenPGP, "ed25519"), signingtest.Key(t, scheme.File, scheme.ECDSA, "p256"))
+	var list struct{ Keys []map[string]any }
+	if err := json.Unmarshal(h.keyFile("npm.json"), &list); err != nil || len(list.Keys) != 2 {
+		t.Fatalf("npm.json has %v, %v", list.Keys, err)
+	}
+	for i, k := range []*signing.Key{older, newer} {
+		block, _ := pem.Decode(k.Public().PEM())
+		sum := sha256.Sum256(block.Bytes)
+		want := map[string]any{
+			"expires": nil, "keyid": "SHA256:" + strings.TrimRight(base64.StdEncoding.EncodeToString(sum[:]), "="),
+			"keytype": "ecdsa-sha2-nistp256", "scheme": "ecdsa-sha2-nistp256", "key": base64.StdEncoding.EncodeToString(block.Bytes),
+		}
+		if !maps.Equal(list.Keys[i], want) {
+			t.Errorf("key %d is %v, want %v", i, list.Keys[i], want)
+		}
+		key, err := signing.ParsePublicKey(h.keyFile(publish.KeyFile("raw", k.Public())))
+		if err != nil || !key.Equal(k.Public()) {
+			t.Errorf("the file of key %d: %v", i, err)
+		}
+	}
+	h.want(http.StatusNotFound, http.MethodGet, "/-/keys/raw/x509.pem", "")
+}
+
+// Tools that read one certificate of a file read the first: the older one, which signs alone where one signs.
+func TestCertificatesAreServed(t *testing.T) {
+	h := openShelf(t)
+	older, newer := signingtest.Certified(t, "raw", scheme.Package, 2048), signingtest.Certified(t, "raw", scheme.Package, 2048)
+	h.rekey(older, newer, signingtest.Key(t, scheme.File, scheme.OpenPGP, "ed25519"), signingtest.Key(t, scheme.File, scheme.ECDSA, "p256"))
+	if got, want := h.keyFile("x509.pem"), slices.Concat(older.Public().CertificatePEM(), newer.Public().CertificatePEM()); !bytes.Equal(got, want) {
+		t.Errorf("x509.pem is\n%s", got)
+	}
+	var index struct{ Keys []keyEntry }
+	if err := json.Unmarshal(h.keyFile("index.json"), &index); err != nil || len(index.Keys) != 4 {
+		t.Fatalf("index.json has %v, %v", index.Keys, err)
+	}
+	for i, k := range []*signing.Key{older, newer} {
+		e, sum := index.Keys[i], sha256.Sum256(k.Public().Certificate())
+		if len(e.Files) != 2 || e.Files[0] != "x509.pem" || !bytes.Equal(h.keyFile(e.Files[1]), k.Public().CertificatePEM()) {
+			t.Errorf("key %d is in %q", i, e.Files)
+		}
+		if e.Certificate != hex.EncodeToString(sum[:]) || e.Expires == nil || !e.Expires.Equal(k.Public().Expires()) {
+			t.Errorf("key %d has the certificate %s until %v", i, e.Certificate, e.Expires)
+		}
+	}
+	if e := index.Keys[2]; e.Certificate != "" || e.Expires != nil {
+		t.Errorf("a key without a certificate has %+v", e)
+	}
+	h.want(http.StatusNotFound, http.MethodGet, "/-/keys/raw/npm.json", "")
 }
 
 func TestNoPrivateKeyIsServed(t *testing.T) {
