@@ -35,6 +35,13 @@ func brokenSpecs() []broken {
 				return s
 			},
 		}},
+		{"it wants a certificate for a key of OpenPGP", "the spec is sane", "no RSA key of its own", tiny{
+			spec: func(s format.Spec) format.Spec {
+				s.Keys = slices.Clone(s.Keys)
+				s.Keys[0].Certificate = true
+				return s
+			},
+		}},
 		{"its files that belong together are alone", "the spec is sane", "for one index file alone", tiny{
 			spec: func(s format.Spec) format.Spec { s.Together = func(p string) string { return p }; return s },
 		}},

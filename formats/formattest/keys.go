@@ -39,6 +39,7 @@ type private struct {
 	signing *signing.Key
 	openpgp *openpgp.Entity // to verify with
 	rsa     *rsa.PublicKey  // to verify with
+	ecdsa   *ecdsa.PublicKey
 }
 
 // A keyring is the private keys of a house.
@@ -56,6 +57,9 @@ var (
 	})
 	ecdsaKeys = lazily(func() *ecdsa.PrivateKey { return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) })
 	rsaKeys   = lazily(func() *rsa.PrivateKey { return must(rsa.GenerateKey(rand.Reader, 2048)) })
+
+	// rsaCertificates are of the keys of the same numbers.
+	rsaCertificates = certificates()
 
 	openPGPRSAKeys = lazily(func() *openpgp.Entity {
 		config := &packet.Config{Time: func() time.Time { return born }}
@@ -76,6 +80,13 @@ func lazily[T any](create func() T) (keys [keySets * usesMax]func() T) {
 		keys[i] = sync.OnceValue(create)
 	}
 	return keys
+}
+
+func certificates() (all [keySets * usesMax]func() []byte) {
+	for i := range all {
+		all[i] = sync.OnceValue(func() []byte { return must(signing.NewCertificate(rsaKeys[i](), repository, born)) })
+	}
+	return all
 }
 
 func must[T any](value T, err error) T {
@@ -128,9 +139,15 @@ func newPrivate(u format.KeyUse, set, number int) (private, error) {
 	case u.Family == scheme.RSA && takes("rsa2048"):
 		key := rsaKeys[number]()
 		p.rsa = &key.PublicKey
-		p.signing, err = signing.NewKey(name, u.Purpose, key)
+		if u.Certificate {
+			p.signing, err = signing.NewCertifiedKey(name, u.Purpose, key, rsaCertificates[number](), born)
+		} else {
+			p.signing, err = signing.NewKey(name, u.Purpose, key)
+		}
 	case u.Family == scheme.ECDSA && takes("p256"):
-		p.signing, err = signing.NewKey(name, u.Purpose, ecdsaKeys[number]())
+		key := ecdsaKeys[number]()
+		p.ecdsa = &key.PublicKey
+		p.signing, err = signing.NewKey(name, u.Purpose, key)
 	case u.Family == scheme.OpenPGP && takes("ed25519") && (set != newer || !takes("rsa2048")):
 		p.openpgp = edwardsKeys[number]()
 		p.signing, err = newOpenPGP(name, u.Purpose, p.openpgp)
@@ -151,7 +168,7 @@ func newPrivate(u format.KeyUse, set, number int) (private, error) {
 	if u.Family == scheme.OpenPGP {
 		p.Armored, p.Binary = public.Armored(), public.Binary()
 	} else {
-		p.PEM = public.PEM()
+		p.PEM, p.Certificate = public.PEM(), public.Certificate()
 	}
 	return p, nil
 }

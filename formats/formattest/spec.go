@@ -55,6 +55,8 @@ func (g *guard) checkKeyUse(u format.KeyUse, before []format.KeyUse) {
 		g.breach("a key of purpose %q is not a format's to ask for", u.Purpose)
 	case u.Refused == "" || len(u.Kinds) == 0:
 		g.breach("the key of purpose %q does not say which kinds the clients take, or why no others", u.Purpose)
+	case u.Certificate && (u.Family != scheme.RSA || u.Shared):
+		g.breach("the key of purpose %q stands in a certificate, and is no RSA key of its own", u.Purpose)
 	case !u.Shared && !slices.Contains(u.Kinds, u.Generate):
 		g.breach("the key of purpose %q is generated as %q, which the clients do not take", u.Purpose, u.Generate)
 	case u.Shared && (u.Purpose != scheme.Package || !slices.ContainsFunc(g.spec.Keys, func(other format.KeyUse) bool {

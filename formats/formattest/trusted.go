@@ -3,9 +3,11 @@ package formattest
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -94,6 +96,28 @@ func (t Trusted) RSA(file string, s scheme.Scheme, message, signature []byte) er
 	return fmt.Errorf("there is no key %q: %w", file, ErrSignature)
 }
 
+// ECDSA verifies a signature in scheme [scheme.ECDSASHA256] by the key of a file name.
+func (t Trusted) ECDSA(file string, message, signature []byte) error {
+	sum := sha256.Sum256(message)
+	for _, key := range t.keys {
+		if key.ecdsa != nil && key.File == file && ecdsa.VerifyASN1(key.ecdsa, sum[:], signature) {
+			return nil
+		}
+	}
+	return fmt.Errorf("the key %q has not made it: %w", file, ErrSignature)
+}
+
+// Certificates returns the X.509 certificates of the keys that have one, the newest last.
+func (t Trusted) Certificates() []*x509.Certificate {
+	var all []*x509.Certificate
+	for _, key := range t.keys {
+		if key.Certificate != nil {
+			all = append(all, must(x509.ParseCertificate(key.Certificate)))
+		}
+	}
+	return all
+}
+
 // signed verifies a detached signature by any key, and returns when it was made as far as it says so.
 func (t Trusted) signed(s scheme.Scheme, message, signature []byte) (time.Time, error) {
 	var packets io.Reader = bytes.NewReader(signature)
@@ -102,6 +126,14 @@ func (t Trusted) signed(s scheme.Scheme, message, signature []byte) (time.Time, 
 		err := fmt.Errorf("there is no key: %w", ErrSignature)
 		for _, key := range t.keys {
 			if err = t.RSA(key.File, s, message, signature); err == nil {
+				break
+			}
+		}
+		return time.Time{}, err
+	case s == scheme.ECDSASHA256:
+		err := fmt.Errorf("there is no key: %w", ErrSignature)
+		for _, key := range t.keys {
+			if err = t.ECDSA(key.File, message, signature); err == nil {
 				break
 			}
 		}

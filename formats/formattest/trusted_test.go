@@ -2,6 +2,7 @@ package formattest
 
 import (
 	"bytes"
+	"crypto/x509"
 	"errors"
 	"slices"
 	"testing"
@@ -123,6 +124,65 @@ func TestTheOldestKeySignsAloneWhereThatIsWished(t *testing.T) {
 		if err := h.trusted(set).Armored(manifest, armored); err != nil {
 			t.Errorf("the signature of all keys, with the key set %d: %v", set, err)
 		}
+	}
+}
+
+func TestTrustedKnowsECDSAKeysByTheirFiles(t *testing.T) {
+	h := NewHouse(t, &tiny{spec: func(s format.Spec) format.Spec {
+		s.Keys = []format.KeyUse{{Purpose: scheme.NPM, Family: scheme.ECDSA}}
+		return s
+	}})
+	message := []byte("name@1.0.0:sha512-x")
+	sigs, err := h.ring.sign(scheme.NPM, scheme.ECDSASHA256, message, h.Date)
+	if err != nil || len(sigs) != 2 {
+		t.Fatalf("%d signatures: %v", len(sigs), err)
+	}
+	for _, sig := range sigs {
+		if err := h.Trusted().ECDSA(sig.Key, message, sig.Value); err != nil {
+			t.Error(err)
+		}
+	}
+	for name, err := range map[string]error{
+		"the other key's file": h.Trusted().ECDSA(sigs[1].Key, message, sigs[0].Value),
+		"no such file":         h.Trusted().ECDSA("x", message, sigs[0].Value),
+		"another message":      h.Trusted().ECDSA(sigs[0].Key, message[1:], sigs[0].Value),
+		"no signature":         h.Trusted().ECDSA(sigs[0].Key, message, nil),
+		"as one of RSA":        h.Trusted().RSA(sigs[0].Key, scheme.RSASHA256, message, sigs[0].Value),
+		"an older key alone":   h.trusted(older).ECDSA(sigs[1].Key, message, sigs[1].Value),
+	} {
+		if !errors.Is(err, ErrSignature) {
+			t.Errorf("%s is accepted: %v", name, err)
+		}
+	}
+}
+
+func TestKeysInCertificates(t *testing.T) {
+	h := NewHouse(t, &tiny{spec: func(s format.Spec) format.Spec {
+		s.Keys = []format.KeyUse{{Purpose: scheme.Package, Family: scheme.RSA, Certificate: true}}
+		return s
+	}})
+	message := []byte("message")
+	sigs, err := h.ring.sign(scheme.Package, scheme.RSASHA256, message, h.Date)
+	if err != nil || len(sigs) != 2 {
+		t.Fatalf("%d signatures: %v", len(sigs), err)
+	}
+	certificates, keys := h.Trusted().Certificates(), h.ring.public().Of(scheme.Package, scheme.RSA)
+	if len(certificates) != 2 || len(keys) != 2 {
+		t.Fatalf("%d certificates and %d keys", len(certificates), len(keys))
+	}
+	for i, c := range certificates {
+		if !bytes.Equal(c.Raw, keys[i].Certificate) {
+			t.Errorf("the key %s has another certificate", keys[i].File)
+		}
+		if err := c.CheckSignature(x509.SHA256WithRSA, message, sigs[i].Value); err != nil {
+			t.Error(err)
+		}
+		if err := c.CheckSignature(x509.SHA256WithRSA, message, sigs[1-i].Value); err == nil {
+			t.Error("the certificate of another key verifies")
+		}
+	}
+	if n := len(NewHouse(t, &tiny{}).Trusted().Certificates()); n != 0 {
+		t.Errorf("keys without certificates have %d", n)
 	}
 }
 
