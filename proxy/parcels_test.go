@@ -111,7 +111,9 @@ func TestAPIKeys(t *testing.T) {
 	if h.server.auth, err = newAuthenticator(h.server.config.Auth, "token"); err != nil {
 		t.Fatal(err)
 	}
-	basic := func(user, password string) string { return base64.StdEncoding.EncodeToString([]byte(user + ":" + password)) }
+	basic := func(user, password string) string {
+		return base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
+	}
 	good, bad := basic("alice", "s3cret:x"), basic("alice", "guess")
 	for _, headers := range [][]string{
 		{"Authorization", "Basic " + good},
