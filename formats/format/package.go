@@ -109,9 +109,11 @@ type Section struct{ Offset, Size int64 }
 // A Signature is one that a seal has brought about. A scheme that puts the signatures of several keys into one value gives
 // one Signature with the name of the first key; others give one for each key.
 type Signature struct {
-	Seal  string // the seal's Name
-	Key   string // the key's File in [Keys]
-	Value []byte
+	Seal string // the seal's Name
+	Key  string // the key's File in [Keys]
+	// Fingerprint is the key's, as in Keys. It is empty for a value that is of several keys.
+	Fingerprint string `json:",omitempty"`
+	Value       []byte
 }
 
 // A Patch replaces the bytes of a range by others.

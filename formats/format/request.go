@@ -3,6 +3,7 @@ package format
 import (
 	"io"
 	"net/url"
+	"time"
 )
 
 // A Request is what a client asks, as far as a format needs to know.
@@ -60,6 +61,9 @@ type Op struct {
 	// index file that holds [Here].
 	Type      string
 	Addressed bool
+
+	// Time is when the upload came, in UTC and whole seconds. Route leaves it out.
+	Time time.Time `json:",omitzero"`
 
 	// Marks are what was noted of the package since it was uploaded: "yanked", "deprecated". An empty value takes a mark
 	// away. Parse sees all that there are, and puts them into the entries; they change nothing of the identity. For an Op of

@@ -123,6 +123,7 @@ func (h *House) Indexes() map[string][]byte {
 // stage does what an upload needs before it is anybody's business: it reads, seals and reads again.
 func (h *House) stage(op format.Op, body []byte) (*stored, error) {
 	h.tb.Helper()
+	op.Time = h.Date
 	before, err := h.guard.Parse(op, NewBlob(body), nil)
 	if err != nil {
 		return nil, err

@@ -217,7 +217,7 @@ func (k keyring) sign(p scheme.Purpose, s scheme.Scheme, message []byte, at time
 	}
 	var all []format.Signature
 	for _, sig := range signed.Signatures {
-		all = append(all, format.Signature{Key: k.file(sig.Key), Value: sig.Value})
+		all = append(all, format.Signature{Key: k.file(sig.Key), Fingerprint: sig.Key.Fingerprint(), Value: sig.Value})
 	}
 	return all, nil
 }

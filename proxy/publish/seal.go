@@ -96,7 +96,9 @@ func (r *Repository) signatures(wish format.Seal, signed *signing.Signed) []form
 	}
 	var all []format.Signature
 	for _, sig := range signed.Signatures {
-		all = append(all, format.Signature{Seal: wish.Name, Key: KeyFile(r.Name, sig.Key), Value: sig.Value})
+		all = append(all, format.Signature{
+			Seal: wish.Name, Key: KeyFile(r.Name, sig.Key), Fingerprint: sig.Key.Fingerprint(), Value: sig.Value,
+		})
 	}
 	return all
 }

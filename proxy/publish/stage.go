@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"time"
 
 	"hallmark/formats/format"
 	"hallmark/proxy/backend"
@@ -167,6 +168,7 @@ func (rec *record) note(p *format.Package) {
 
 // stage makes of a body what a commit needs. It runs in parallel with other uploads.
 func (r *Repository) stage(ctx context.Context, op format.Op, body *spool.Body, caller Caller) (*staged, error) {
+	op.Time = r.Now().UTC().Truncate(time.Second)
 	p, err := r.Format.Parse(op, body, nil)
 	if err != nil {
 		return nil, err
