@@ -8,6 +8,7 @@ import (
 	"hallmark/formats/arch"
 	"hallmark/formats/debian"
 	"hallmark/formats/format"
+	"hallmark/formats/npm"
 	"hallmark/formats/raw"
 	"hallmark/formats/rpm"
 )
@@ -30,6 +31,8 @@ func Table() []Entry {
 		entry("rpm", rpm.Defaults, rpm.New),
 		entry("alpine", alpine.Defaults, alpine.New),
 		entry("arch", arch.Defaults, arch.New),
+		entry("npm", npm.Defaults, npm.New),
+		entry("unity", npm.Defaults, npm.NewUnity),
 	}
 }
 

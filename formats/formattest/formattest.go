@@ -54,6 +54,10 @@ type Subject struct {
 	// bit in it may be taken, as long as that makes the client take no other package.
 	Unsigned func(path string) bool
 
+	// Aside, if there are any, reports whether a path is one of a package that no client comes to by the index: an author's
+	// signature, a name for a version.
+	Aside func(path string) bool
+
 	// Opaque says that any bytes are a package.
 	Opaque bool
 

@@ -25,6 +25,7 @@ type House struct {
 	Date time.Time
 
 	tb       testing.TB
+	silent   bool // texts are not signed
 	guard    *guard
 	ring     keyring
 	packages []*stored                     // all that are visible, in the order of their adding
@@ -68,6 +69,12 @@ func newHouse(tb testing.TB, f format.Format, sets ...int) *House {
 func (h *House) Put(path string, body []byte) error {
 	h.tb.Helper()
 	return h.putAll([]Upload{{Path: path, Body: body}})
+}
+
+// Send sends any request that changes something. See Put.
+func (h *House) Send(u Upload) error {
+	h.tb.Helper()
+	return h.putAll([]Upload{u})
 }
 
 // putAll uploads files and publishes them in one generation.

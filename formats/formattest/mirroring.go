@@ -46,7 +46,7 @@ func checkMirror(tb testing.TB, s Subject) {
 		if err != nil {
 			tb.Fatalf("%s, a client of the mirror gets: %v", when, err)
 		}
-		if difference := compareFound(f.expected(), got); difference != "" {
+		if difference := compareFound(s.sought(f.expected()), got); difference != "" {
 			tb.Fatalf("%s, a client of the mirror does not find what there is: %s", when, difference)
 		}
 	}

@@ -22,6 +22,9 @@ func (h *House) seal(what string, s format.Sealing, data []byte, purposes ...sch
 		}
 		names[seal.Name] = true
 		h.checkPurpose(what, seal, purposes)
+		if h.silent && seal.Text != nil && seal.Path == "" && s.Splice == nil {
+			continue
+		}
 		ring := h.ring
 		if seal.Single {
 			ring = ring.oldest()

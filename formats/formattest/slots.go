@@ -116,7 +116,7 @@ func (h *House) checkPair(s Subject, first, second *stored) {
 	if err != nil {
 		h.tb.Fatalf("after %s and %s, a client gets: %v", first.pkg.Path, second.pkg.Path, err)
 	}
-	if difference := compareFound(want, got); difference != "" {
+	if difference := compareFound(s.sought(want), got); difference != "" {
 		h.tb.Fatalf("after %s and %s, a client does not find what there is: %s", first.pkg.Path, second.pkg.Path, difference)
 	}
 	_ = commit(func(touched map[string]bool) error {

@@ -16,7 +16,7 @@ func checkTampering(tb testing.TB, s Subject) {
 	// With two keys, a signature by one would still stand when that by the other is broken.
 	h := newHouse(tb, s.Format, older)
 	s.fill(h)
-	honest := h.Packages()
+	honest := s.sought(h.Packages())
 	asked := map[string]bool{}
 	if _, err := s.run(tb, func(p string) ([]byte, error) {
 		data, err := h.Fetch(p)
