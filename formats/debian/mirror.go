@@ -128,6 +128,7 @@ func (m *mirror) follow(name, component string, emit func(part, component string
 		if err != nil {
 			return in(name+form+" of the upstream is broken", err)
 		}
+		unpacked = tarball.Ahead(unpacked)
 		defer unpacked.Close()
 		return in(name+form+" of the upstream is broken", eachStanza(unpacked, func(stanza []byte) error {
 			return emit(name, component, stanza)

@@ -117,6 +117,7 @@ func emitPackages(u format.Upstream, scope string, index *repomdIndex) error {
 		if err != nil {
 			return in("the "+kind+" of the upstream is broken", err)
 		}
+		unpacked = tarball.Ahead(unpacked)
 		defer unpacked.Close()
 		readers[i] = newElements(kind, unpacked)
 	}
