@@ -63,9 +63,14 @@ func (s shelf) configuration() string {
 
 func openDepot(t *testing.T, s shelf) *depot {
 	t.Helper()
-	d := &depot{proxy: world.StartProxy(t, world.ProxyOptions{Config: s.configuration(), Args: s.args}), keys: make(map[string]packageKeys)}
-	d.api = newAPI(d.proxy.URL, s.user)
-	for _, name := range s.repositories {
+	return openDepotOf(t, world.StartProxy(t, world.ProxyOptions{Config: s.configuration(), Args: s.args}), s.user, s.repositories...)
+}
+
+// openDepotOf speaks to a proxy that is there.
+func openDepotOf(t *testing.T, p *world.Proxy, user world.User, repositories ...string) *depot {
+	t.Helper()
+	d := &depot{proxy: p, api: newAPI(p.URL, user), keys: make(map[string]packageKeys)}
+	for _, name := range repositories {
 		keys := packageKeys{file: d.openPGP(t, name, "files.gpg")}
 		if name != "alpine" {
 			keys.index = d.openPGP(t, name, "openpgp.gpg")
