@@ -8,7 +8,7 @@ func Statements() map[string]string {
 		forgetFiles: "files_until", pruneFiles: "files_until", packageIn: "packages_slot", prunePackages: "packages_removed",
 	}
 	for _, s := range append(commitStatements(), isSigned, isReferred, selectSignatures, selectSignaturesAt, selectHead, packageAt,
-		packageIn, packagesFrom, fileNow, fileThen, fileLasting, filesFrom, selectObject, selectState, scanState, lastBefore,
+		packagesAt, packageIn, packagesFrom, fileNow, fileThen, fileLasting, filesFrom, selectObject, selectState, scanState, lastBefore,
 		pruneFiles, pruneGenerations, prunePackages, pruneObject, selectRing, deleteRing, selectSecret, isKept) {
 		if _, ok := all[s]; !ok && s[:len("INSERT")] != "INSERT" {
 			all[s] = ""

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,8 +18,10 @@ import (
 const (
 	packageColumns = `path, name, version, arch, slot, variant, shard, uploaded, digest, size, pusher, time, record, removed`
 	packageAt      = `SELECT ` + packageColumns + ` FROM packages WHERE repository = $1 AND path = $2`
-	packageIn      = `SELECT ` + packageColumns + ` FROM packages WHERE repository = $1 AND slot = $2 AND slot <> '' AND removed = 0`
-	packagesFrom   = `SELECT ` + packageColumns + ` FROM packages WHERE repository = $1 AND path > $2 AND removed = 0 ORDER BY path LIMIT 500`
+	packagesAt     = `SELECT ` + packageColumns + ` FROM packages WHERE repository = $1
+		AND path IN ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`
+	packageIn    = `SELECT ` + packageColumns + ` FROM packages WHERE repository = $1 AND slot = $2 AND slot <> '' AND removed = 0`
+	packagesFrom = `SELECT ` + packageColumns + ` FROM packages WHERE repository = $1 AND path > $2 AND removed = 0 ORDER BY path LIMIT 500`
 
 	fileColumns = `path, since, until, is_index, lasting, size, tag, time, data, parts`
 	fileNow     = `SELECT ` + fileColumns + ` FROM files WHERE repository = $1 AND path = $2 AND until = 9223372036854775807`
@@ -46,22 +49,40 @@ func (f *File) Current() bool { return f.Until == forever }
 // Find returns packages by path or slot: see [backend.State].
 func (l *Ledger) Find(ctx context.Context, repository string, paths, slots []string) ([]backend.Package, error) {
 	var found []backend.Package
-	for _, by := range []struct {
-		statement *sql.Stmt
-		values    []string
-	}{{l.packageAt, paths}, {l.packageIn, slots}} {
-		for _, value := range by.values {
-			rows, err := by.statement.QueryContext(ctx, repository, value)
-			if err == nil {
-				found, err = appendPackages(found, rows)
-			}
-			if err != nil {
-				return nil, l.failRead(fmt.Sprintf("look for %s in %s", value, repository), err)
-			}
+	look := func(statement *sql.Stmt, values ...string) error {
+		args := []any{repository}
+		for _, value := range values {
+			args = append(args, value)
+		}
+		rows, err := statement.QueryContext(ctx, args...)
+		if err == nil {
+			found, err = appendPackages(found, rows)
+		}
+		if err != nil {
+			return l.failRead(fmt.Sprintf("look for %s in %s", values[0], repository), err)
+		}
+		return nil
+	}
+	for some := range slices.Chunk(paths, pathsAtOnce) {
+		statement := l.packageAt
+		if len(some) > 1 {
+			statement = l.packagesAt
+			some = append(some, slices.Repeat(some[:1], pathsAtOnce-len(some))...)
+		}
+		if err := look(statement, some...); err != nil {
+			return nil, err
+		}
+	}
+	for _, slot := range slots {
+		if err := look(l.packageIn, slot); err != nil {
+			return nil, err
 		}
 	}
 	return found, nil
 }
+
+// pathsAtOnce is how many paths packagesAt takes.
+const pathsAtOnce = 16
 
 // Packages yields all packages of a repository in the order of their paths. Those that come or go meanwhile may be
 // missing or not.

@@ -31,7 +31,7 @@ type Ledger struct {
 	commits                  map[string]*sql.Stmt // on write, by their text
 	signed, hasReferrer      *sql.Stmt            // on read, as are all below
 
-	head, packageAt, packageIn, packagesFrom, fileNow, fileThen, fileLasting, filesFrom, object, state, scan *sql.Stmt
+	head, packageAt, packagesAt, packageIn, packagesFrom, fileNow, fileThen, fileLasting, filesFrom, object, state, scan *sql.Stmt
 
 	queue   chan *change  // unbuffered: what is in it has been taken by the writer
 	closing chan struct{} // closed by Close
@@ -104,6 +104,7 @@ func (l *Ledger) prepare(ctx context.Context) error {
 		{&l.hasReferrer, l.read, isReferred},
 		{&l.head, l.read, selectHead},
 		{&l.packageAt, l.read, packageAt},
+		{&l.packagesAt, l.read, packagesAt},
 		{&l.packageIn, l.read, packageIn},
 		{&l.packagesFrom, l.read, packagesFrom},
 		{&l.fileNow, l.read, fileNow},

@@ -130,6 +130,43 @@ func TestRemovedPackagesAreFoundUntilTheyArePruned(t *testing.T) {
 	}
 }
 
+func TestManyPackagesAreFoundAtOnce(t *testing.T) {
+	l := ledgertest.Open(t)
+	var all []backend.Package
+	var paths []string
+	for i := range 40 {
+		path := fmt.Sprintf("pool/%d", i)
+		paths = append(paths, path)
+		if i%3 > 0 {
+			all = append(all, backend.Package{Path: path, Name: path, Time: start, Record: []byte("{}")})
+		}
+	}
+	commit(t, l, backend.Commit{Base: 0, Packages: all})
+	for n := range len(paths) + 1 {
+		found, err := l.Find(t.Context(), "debian", paths[:n], nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got, want []string
+		for _, p := range found {
+			got = append(got, p.Path)
+		}
+		for i, path := range paths[:n] {
+			if i%3 > 0 {
+				want = append(want, path)
+			}
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("of %d paths, %q are found, want %q", n, got, want)
+		}
+	}
+	if found, err := l.Find(t.Context(), "rpm", paths, nil); err != nil || len(found) != 0 {
+		t.Errorf("another repository has %d, %v", len(found), err)
+	}
+}
+
 func TestPruneKeepsWhatReadersMayStillAskFor(t *testing.T) {
 	l := ledgertest.Open(t)
 	commit(t, l, backend.Commit{Base: 0, Files: []backend.Put{small("Release", "one")}})

@@ -11,6 +11,7 @@ import (
 
 	"hallmark/formats/format"
 	"hallmark/formats/formattest"
+	"hallmark/formats/raw"
 	"hallmark/proxy/backend"
 	"hallmark/proxy/publish"
 )
@@ -195,5 +196,25 @@ func TestEveryStepOfAnEnvelopeMayFail(t *testing.T) {
 				h.mustVerify()
 			})
 		}
+	}
+}
+
+func TestWhatIsAtThePathsOfUploadsIsAskedForAtOnce(t *testing.T) {
+	h := newHouse(t, rawFormat(t, raw.Settings{}))
+	var wanted []format.Change
+	for i := range 8 {
+		op, err := h.repo.Route(format.Request{Method: "PUT", Path: fmt.Sprintf("file-%d", i)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wanted = append(wanted, format.Change{Op: op, Body: strings.NewReader("data")})
+	}
+	if _, err := h.repo.Change(t.Context(), wanted, 1<<20, publish.Caller{}); err != nil {
+		t.Fatal(err)
+	}
+	asked := h.faults.taken("find")
+	// For each one before it is signed, and once in the generation; raw files also ask for the folders above them.
+	if most := 2*len(wanted) + 1; asked == 0 || asked > most {
+		t.Errorf("the database is asked %d times, want %d", asked, most)
 	}
 }

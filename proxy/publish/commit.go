@@ -202,6 +202,9 @@ func tell(refused []refusal) {
 // applyAll adds jobs to the generation. It returns those that it has taken, those that need another generation, and those
 // that cannot be done. With an error, nothing of the generation can be used.
 func (g *generation) applyAll(batch []*job) (taken, later []*job, refused []refusal, err error) {
+	if err := g.lookAhead(batch); err != nil {
+		return batch, nil, nil, err
+	}
 	for _, j := range batch {
 		switch err := g.apply(j); {
 		case err == nil:
@@ -239,9 +242,10 @@ type generation struct {
 	broken bool // the listings are half changed: nothing of this can be used
 	ended  bool // the backend was asked to commit it
 
-	views   []string           // listings that were brought up to date
-	puts    map[string]*staged // packages that this generation adds, by path
-	removed map[string]bool    // and those that it removes
+	views   []string                     // listings that were brought up to date
+	found   map[string][]backend.Package // what lookAhead has found, by path
+	puts    map[string]*staged           // packages that this generation adds, by path
+	removed map[string]bool              // and those that it removes
 }
 
 func (r *Repository) begin(ctx context.Context, base *current) *generation {

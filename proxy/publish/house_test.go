@@ -169,6 +169,8 @@ type faults struct {
 	step string
 	done bool  // fail although it was done
 	err  error // nil: do not fail
+
+	steps map[string]int // how often each was taken
 }
 
 func (f *faults) set(step string, done bool, err error) {
@@ -177,8 +179,19 @@ func (f *faults) set(step string, done bool, err error) {
 	f.step, f.done, f.err = step, done, err
 }
 
+// taken returns how often a step was taken.
+func (f *faults) taken(step string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.steps[step]
+}
+
 func (f *faults) at(step string, do func() error) error {
 	f.mu.Lock()
+	if f.steps == nil {
+		f.steps = make(map[string]int)
+	}
+	f.steps[step]++
 	fails := f.step == step && f.err != nil
 	err, done := f.err, f.done
 	if fails && err == backend.ErrLost {

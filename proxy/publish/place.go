@@ -14,6 +14,39 @@ import (
 	"hallmark/proxy/listing"
 )
 
+// lookAhead reads at once what the uploads of a batch will ask for one by one: what is at their paths, and where their
+// signatures go.
+func (g *generation) lookAhead(batch []*job) error {
+	var paths []string
+	for _, j := range batch {
+		for _, c := range j.changes {
+			if c.put != nil && c.put.Package.Path != "" {
+				paths = append(paths, c.put.Package.Path, c.put.Package.Path+openpgpSuffix)
+			}
+		}
+	}
+	found, err := g.State.Find(g.ctx, paths, nil)
+	if err != nil {
+		return err
+	}
+	g.found = make(map[string][]backend.Package, len(paths))
+	for _, path := range paths {
+		g.found[path] = nil
+	}
+	for _, p := range found {
+		g.found[p.Path] = []backend.Package{p}
+	}
+	return nil
+}
+
+// find returns the package that is at a path before this generation, if there is one.
+func (g *generation) find(path string) ([]backend.Package, error) {
+	if there, known := g.found[path]; known {
+		return slices.Clone(there), nil
+	}
+	return g.State.Find(g.ctx, []string{path}, nil)
+}
+
 // put adds an upload to the generation, or to those that wait for their set.
 func (g *generation) put(s *staged) (Result, error) {
 	if s.Package.Waits {
@@ -48,7 +81,7 @@ var errAlone = errors.New("this needs a generation of its own")
 // check says whether an upload can be added to the generation, and notes in it whether it is there already.
 func (g *generation) check(s *staged) error {
 	p := &s.Package
-	there, err := g.State.Find(g.ctx, []string{p.Path}, nil)
+	there, err := g.find(p.Path)
 	if err != nil {
 		return err
 	}
@@ -317,6 +350,6 @@ func (g *generation) isPackage(path string) (bool, error) {
 	if !strings.HasSuffix(path, openpgpSuffix) {
 		return false, nil
 	}
-	there, err := g.State.Find(g.ctx, []string{path}, nil)
+	there, err := g.find(path)
 	return len(there) == 1 && there[0].Removed.IsZero() && !g.removed[path], err
 }
