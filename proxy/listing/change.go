@@ -281,6 +281,9 @@ func (c *Change) group(ctx context.Context, name string) (*draft, error) {
 // base returns a group as it was before the change, or nil.
 func (c *Change) base(ctx context.Context, name string) (*group, error) {
 	if g := c.state.group(name); g != nil {
+		if g.absent() {
+			return nil, nil
+		}
 		return g, nil
 	}
 	return loadGroup(ctx, c.store, name)
@@ -374,6 +377,7 @@ func (c *Change) Commit() (*State, Writes) {
 	groups := make(map[string]*group)
 	for name, d := range c.groups {
 		if !d.known {
+			groups[name] = &group{name: name}
 			continue
 		}
 		g := d.group

@@ -344,6 +344,31 @@ func TestAnAppendWritesFewSmallRecords(t *testing.T) {
 	}
 }
 
+func TestAGroupThatIsMissingIsLookedForOnce(t *testing.T) {
+	h := newHouse()
+	v := listing.View{Name: "v", Groups: []string{"a", "later"}, Encodings: []listing.Encoding{listing.Plain, listing.Gzip}}
+	s := add(t, h, h.load(t), 10, "a")
+	c := s.Begin(h, h)
+	closeView(t, c, v)
+	s = h.commit(t, c)
+	h.gets, h.scans = 0, 0
+	closeView(t, s.Begin(h, h), v)
+	if h.gets+h.scans > 0 {
+		t.Errorf("%d records and %d ranges are read", h.gets, h.scans)
+	}
+	s = add(t, h, s, 1, "later")
+	c = s.Begin(h, h)
+	if n := closeView(t, c, v).Totals.Count; n != 11 {
+		t.Errorf("with the group that has come there are %d entries", n)
+	}
+	s = h.commit(t, c)
+	c = s.Begin(h, h)
+	set(t, c, "later", "one", "more\n")
+	if n := closeView(t, c, v).Totals.Count; n != 12 {
+		t.Errorf("with the group that has grown there are %d entries", n)
+	}
+}
+
 func TestPacksAreFewAndServeTheSameBytes(t *testing.T) {
 	h := newHouse()
 	s := h.load(t)

@@ -144,6 +144,9 @@ func (g *group) find(id uint64) (int, bool) {
 	})
 }
 
+// absent reports whether there is no such group: a state remembers that, too, since views may show groups that come later.
+func (g *group) absent() bool { return g.id == 0 }
+
 func (g *group) weight() int { return 512 + len(g.name) + 192*len(g.segments) + cap(g.plain) }
 
 func (g *group) encode() []byte {
