@@ -12,10 +12,11 @@ import (
 
 // Levels of compression. What is open is compressed again by every change, while everybody waits: for the stanzas of a
 // Debian archive level 1 takes half as long as level 6, and makes some kilobytes at the end of a file larger by a tenth.
-// What is closed is compressed once for a long time: level 9 takes three times as long as level 6 and saves 2.5 %.
+// What is closed is compressed once for a long time: level 8 takes twice as long as level 6 and saves 2.5 %. Level 9 saves
+// another 0.5 %, and takes four times as long as level 8 for file lists of RPM packages.
 const (
 	openLevel   = 1
-	closedLevel = 9
+	closedLevel = 8
 )
 
 // gzipHeader is a member's header (RFC 1952, section 2.3): deflate, no flags, no time, no extra flags, OS unknown.
