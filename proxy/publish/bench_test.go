@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -48,7 +49,8 @@ func deb(name, version string) []byte {
 	return b.Bytes()
 }
 
-// BenchmarkUpload uploads Debian packages from eight clients, without HTTP.
+// BenchmarkUpload uploads Debian packages from eight clients, without HTTP. On a machine that others use, what it says of
+// the processors' time tells more than what it says of the clock.
 func BenchmarkUpload(b *testing.B) {
 	f, err := debian.New(debian.Defaults())
 	if err != nil {
@@ -59,17 +61,34 @@ func BenchmarkUpload(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	packages := make([][]byte, b.N)
+	for i := range packages {
+		packages[i] = deb(fmt.Sprintf("demo%d", i), "1.0-1")
+	}
 	var n atomic.Int64
 	b.SetParallelism(4) // times GOMAXPROCS
-	began := time.Now()
+	b.ReportAllocs()
+	b.ResetTimer()
+	used := processorTime(b)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			data := deb(fmt.Sprintf("demo%d", n.Add(1)), "1.0-1")
-			if _, err := h.repo.Upload(context.Background(), op, publish.Upload{Body: bytes.NewReader(data), Limit: 1 << 20}); err != nil {
+			body := bytes.NewReader(packages[n.Add(1)-1])
+			if _, err := h.repo.Upload(context.Background(), op, publish.Upload{Body: body, Limit: 1 << 20}); err != nil {
 				b.Error(err)
 			}
 		}
 	})
-	b.ReportMetric(float64(b.N)/time.Since(began).Seconds(), "packages/s")
-	b.ReportMetric(float64(h.generation()), "generations")
+	b.ReportMetric(float64((processorTime(b)-used).Microseconds())/float64(b.N), "cpu-µs/op")
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "packages/s")
+	b.ReportMetric(float64(b.N)/float64(h.generation()), "packages/generation")
+}
+
+// processorTime returns how much time of processors this process has used.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
