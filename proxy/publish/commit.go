@@ -6,17 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"runtime"
 	"runtime/debug"
 	"time"
 
 	"hallmark/formats/format"
 	"hallmark/proxy/backend"
 	"hallmark/proxy/listing"
-	"hallmark/signing"
-	"hallmark/signing/scheme"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // A job is one change of a repository that waits for the committer. Exactly one of its kinds is set.
@@ -368,36 +363,4 @@ func (r *Repository) Delete(ctx context.Context, op format.Op, by Caller) error 
 	}
 	_, err := r.commit(ctx, &job{changes: []change{{remove: op.Paths}}})
 	return err
-}
-
-// signIndex signs an index file, or part of one, with all of its seals, and notes that in the log. The seals are granted at
-// the same time: uploads wait for them, and a signature of RSA takes milliseconds of one processor.
-func (g *generation) signIndex(seals []format.Seal, m signing.Message, file string, digest backend.Digest) ([][]format.Signature, error) {
-	for _, wish := range seals {
-		if wish.Purpose != scheme.Index {
-			return nil, fmt.Errorf("the format asks for a signature of %s with a key of purpose %s", file, wish.Purpose)
-		}
-	}
-	signed := make([]*signing.Signed, len(seals))
-	var granting errgroup.Group
-	granting.SetLimit(runtime.GOMAXPROCS(0))
-	for i, wish := range seals {
-		granting.Go(func() (err error) {
-			signed[i], err = g.ringFor(wish).Sign(wish.Purpose, wish.Scheme, m, g.date)
-			return err
-		})
-	}
-	if err := granting.Wait(); err != nil {
-		return nil, err
-	}
-	made := make([][]format.Signature, len(seals))
-	for i, wish := range seals {
-		for _, sig := range signed[i].Signatures {
-			entry := logEntry(wish.Scheme, sig, g.time)
-			entry.Name, entry.Digest = file, digest
-			g.out.Signatures = append(g.out.Signatures, entry)
-		}
-		made[i] = g.signatures(wish, signed[i])
-	}
-	return made, nil
 }

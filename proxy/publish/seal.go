@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"hallmark/formats/format"
 	"hallmark/proxy/backend"
@@ -60,6 +63,38 @@ func (r *Repository) grant(wishes []format.Seal, b format.Blob, whole signing.Me
 		}
 	}
 	return nil
+}
+
+// signIndex signs an index file, or part of one, with all of its seals, and notes that in the log. The seals are granted at
+// the same time: uploads wait for them, and a signature of RSA takes milliseconds of one processor.
+func (g *generation) signIndex(seals []format.Seal, m signing.Message, file string, digest backend.Digest) ([][]format.Signature, error) {
+	for _, wish := range seals {
+		if wish.Purpose != scheme.Index {
+			return nil, fmt.Errorf("the format asks for a signature of %s with a key of purpose %s", file, wish.Purpose)
+		}
+	}
+	signed := make([]*signing.Signed, len(seals))
+	var granting errgroup.Group
+	granting.SetLimit(runtime.GOMAXPROCS(0))
+	for i, wish := range seals {
+		granting.Go(func() (err error) {
+			signed[i], err = g.ringFor(wish).Sign(wish.Purpose, wish.Scheme, m, g.date)
+			return err
+		})
+	}
+	if err := granting.Wait(); err != nil {
+		return nil, err
+	}
+	made := make([][]format.Signature, len(seals))
+	for i, wish := range seals {
+		for _, sig := range signed[i].Signatures {
+			entry := logEntry(wish.Scheme, sig, g.time)
+			entry.Name, entry.Digest = file, digest
+			g.out.Signatures = append(g.out.Signatures, entry)
+		}
+		made[i] = g.signatures(wish, signed[i])
+	}
+	return made, nil
 }
 
 // ringFor returns the keys that grant a wish.
