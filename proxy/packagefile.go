@@ -87,7 +87,7 @@ func (s *Server) serveFile(t *transaction, req *http.Request, repo *Repository, 
 		p.served(req, op.Paths[0], at, t.status)
 		return nil
 	}
-	content := &watched{ReadSeeker: f}
+	content := &watched{ReadSeeker: f.ReadSeeker}
 	http.ServeContent(t, req, "", modified, content)
 	p.served(req, op.Paths[0], at, t.status)
 	if content.err != nil {
@@ -108,6 +108,31 @@ func (p *Packages) freshen(ctx context.Context, paths []string) error {
 		}
 	}
 	return nil
+}
+
+// pieces is a file that comes yet, and of which the system can send what is there.
+type pieces interface {
+	// Next returns the file, at the place to read from, and how many bytes to take of it: at most limit.
+	Next(limit int64) (*os.File, int64, error)
+}
+
+// send sends the next bytes of a file that comes yet.
+func (w *watched) send(to io.Writer, from pieces, limit int64) (sent int64, err error) {
+	for sent < limit {
+		file, n, err := from.Next(limit - sent)
+		if err == io.EOF {
+			return sent, nil
+		}
+		if err != nil {
+			w.err = err
+			return sent, err
+		}
+		copied, err := io.CopyN(to, file, n)
+		if sent += copied; err != nil {
+			return sent, err
+		}
+	}
+	return sent, nil
 }
 
 // watched remembers why a file could not be read, which http.ServeContent does not tell.

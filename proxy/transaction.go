@@ -84,7 +84,15 @@ func (t *transaction) ReadFrom(r io.Reader) (int64, error) {
 	if t.status == 0 {
 		t.status = http.StatusOK
 	}
-	n, err := io.Copy(t.ResponseWriter, r)
+	send := func() (int64, error) { return io.Copy(t.ResponseWriter, r) }
+	if limited, ok := r.(*io.LimitedReader); ok {
+		if content, ok := limited.R.(*watched); ok {
+			if p, ok := content.ReadSeeker.(pieces); ok {
+				send = func() (int64, error) { return content.send(t.ResponseWriter, p, limited.N) }
+			}
+		}
+	}
+	n, err := send()
 	t.sent += n
 	return n, err
 }

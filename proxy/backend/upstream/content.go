@@ -57,6 +57,18 @@ func (c *Content) ready(ctx context.Context, at int64) (n int64, err error) {
 	return visible - at, nil
 }
 
+// Next returns the file, at the place of the reader, and how many bytes of it follow that may be read now: at most limit, at
+// least one. It waits like Read. The reader is behind these bytes then. So the system can send them without us.
+func (c *Content) Next(limit int64) (*os.File, int64, error) {
+	n, err := c.ready(c.ctx, c.at)
+	if err != nil {
+		return nil, 0, err
+	}
+	n = min(n, limit)
+	c.at += n
+	return c.file, n, nil
+}
+
 // Seek implements [io.Seeker].
 func (c *Content) Seek(offset int64, whence int) (int64, error) {
 	switch whence {

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -181,30 +180,23 @@ func (f *flight) take(file *os.File, body io.Reader) error {
 	if bound < 0 {
 		bound = f.want.Limit
 	}
-	sum := sha256.New()
 	check, err := f.check()
 	if err != nil {
 		return err
 	}
-	for chunk := make([]byte, 256<<10); ; {
-		n, readErr := body.Read(chunk)
-		if f.written+int64(n) > bound {
-			return client.fault("sends more than the %d bytes that %s may have", bound, f.want.Source)
-		}
-		if err := f.write(chunk[:n], file, sum, check); err != nil {
-			return err
-		}
-		if readErr == io.EOF {
-			break
-		}
-		if readErr != nil {
-			return readErr
-		}
+	hashing := newHashing(check)
+	err = f.copy(file, body, bound, hashing)
+	sum, checkErr := hashing.end()
+	if checkErr != nil {
+		return client.fault("sends a %s that is not what its index says: %v", f.want.Source, checkErr)
+	}
+	if err != nil {
+		return err
 	}
 	if f.size >= 0 && f.written != f.size {
 		return client.fault("sends %d bytes of the %d that %s has", f.written, f.size, f.want.Source)
 	}
-	got := backend.Digest(sum.Sum(nil))
+	got := backend.Digest(sum)
 	if f.want.SHA256 != nil && got != *f.want.SHA256 {
 		return f.differs(got, f.written, nil)
 	}
@@ -215,18 +207,27 @@ func (f *flight) take(file *os.File, body io.Reader) error {
 	return nil
 }
 
-func (f *flight) write(p []byte, file *os.File, sum hash.Hash, check io.Writer) error {
-	if len(p) == 0 {
-		return nil
+// copy writes the body to the file, and has it hashed meanwhile. It ends early if that has found a fault.
+func (f *flight) copy(file *os.File, body io.Reader, bound int64, h *hashing) error {
+	for chunk := range h.free {
+		n, readErr := body.Read(chunk)
+		if f.written+int64(n) > bound {
+			return f.house.client.fault("sends more than the %d bytes that %s may have", bound, f.want.Source)
+		}
+		h.work <- chunk[:n]
+		if n > 0 {
+			if _, err := file.Write(chunk[:n]); err != nil {
+				return full(err)
+			}
+			f.change(func() { f.written += int64(n) })
+		}
+		if readErr == io.EOF {
+			return nil
+		}
+		if readErr != nil {
+			return readErr
+		}
 	}
-	sum.Write(p)
-	if _, err := check.Write(p); err != nil {
-		return f.house.client.fault("sends a %s that is not what its index says: %v", f.want.Source, err)
-	}
-	if _, err := file.Write(p); err != nil {
-		return full(err)
-	}
-	f.change(func() { f.written += int64(len(p)) })
 	return nil
 }
 
