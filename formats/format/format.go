@@ -60,6 +60,10 @@ type Spec struct {
 	// one is a conflict: a copy on disk could not hold both.
 	AnyPath bool
 
+	// Aside is the end of a second name of our signature F.asc, such as ".ours.asc", where an author's may stand at F.asc: see
+	// [Op].Author. Empty: there is no second name.
+	Aside string
+
 	// EscapedSlash says that clients escape slashes in names, so that "%2f" is as good as a slash.
 	EscapedSlash bool
 

@@ -164,6 +164,9 @@ func (h *House) stage(op format.Op, body []byte) (*stored, error) {
 		if _, taken := s.sidecars[s.pkg.Path+suffix]; !taken {
 			s.sidecars[s.pkg.Path+suffix] = sigs[len(sigs)-1].Value
 		}
+		if aside := h.guard.spec.Aside; aside != "" && sch == scheme.OpenPGPArmored {
+			s.sidecars[s.pkg.Path+aside] = sigs[len(sigs)-1].Value
+		}
 	}
 	return s, nil
 }

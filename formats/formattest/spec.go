@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"hallmark/formats/format"
@@ -39,6 +40,9 @@ func checkSpec(tb testing.TB, s Subject) {
 	}
 	if _, ok := s.Format.(format.Renderer); !ok {
 		g.breach("it is no format.Renderer, so that no client can be set up")
+	}
+	if spec.Aside != "" && (!strings.HasPrefix(spec.Aside, ".") || !strings.HasSuffix(spec.Aside, ".asc") || spec.Aside == ".asc") {
+		g.breach("Spec.Aside is %q, which is no end of a signature's name, or is that of the first", spec.Aside)
 	}
 	if spec.Valid < 0 || spec.Resign < 0 || spec.Resign > 0 && spec.Resign >= spec.Valid {
 		g.breach("an index that is valid for %v is rendered again %v before its end", spec.Valid, spec.Resign)

@@ -198,6 +198,9 @@ func (r *Repository) signSidecars(m signing.Message, s *staged) error {
 		s.Log[i].Name, s.Log[i].Digest, s.Log[i].By, s.Log[i].Request = s.Package.Path, s.Digest, s.By, s.Request
 	}
 	s.Sidecars = append(s.Sidecars, sidecar{s.Package.Path + openpgpSuffix, pgp.Document})
+	if r.spec.Aside != "" {
+		s.Sidecars = append(s.Sidecars, sidecar{s.Package.Path + r.spec.Aside, pgp.Document})
+	}
 	// A bundle holds one signature: the newest key's has the usual name, and with several keys each has one of its own.
 	for i, b := range bundles.Signatures {
 		if len(bundles.Signatures) > 1 {
