@@ -32,8 +32,8 @@ type Mirror interface {
 
 // An Upstream is another server's repository, as a [Mirror] reads it in one run of Follow. It is for one goroutine.
 type Upstream interface {
-	// Fetch returns a file of the upstream's index, whole, as it was when this run first asked for it. A file that does
-	// not come as it is wanted is an error that wraps [ErrMalformed]. The error wraps fs.ErrNotExist only if the
+	// Fetch returns a file of the upstream's index, whole, as it was when this run first asked for it. A path that ends in a
+	// slash is that of a folder's page. A file that does not come as it is wanted is an error that wraps [ErrMalformed]. The error wraps fs.ErrNotExist only if the
 	// upstream says that there is no such file. The first file that a run asks for is the one by which the upstream is
 	// asked, the next time, whether anything has changed. The Blob is good until Follow returns, and needs little memory.
 	Fetch(path string, want Wanted) (Blob, error)
@@ -66,7 +66,8 @@ type Wanted struct {
 
 // An Edition is the index of a scope at one time.
 type Edition struct {
-	// Shard is the shard that shows the files of the scope.
+	// Shard is the shard that shows the files of the scope, or that those are below which do. Index is told of the upstream
+	// when it renders this one.
 	Shard string
 	// Order grows from one edition to the next: a date in seconds since 1970, a revision. One of a smaller order than
 	// the last is refused as older. Zero: the index has none.

@@ -39,7 +39,7 @@ type Package struct {
 	// Entries are what the listings of the shard hold of this package. At most one for each group.
 	Entries []Entry
 
-	// Beside are small files that come and go with the package: checksums, metadata taken out of it.
+	// Beside are small files that come and go with the package: checksums, metadata taken out of it, what its marks hold.
 	Beside []Beside
 
 	// Waits says that the file is stored and not visible until another file of the same Set completes it: one whose

@@ -44,6 +44,13 @@ func (h *House) stageUpload(u Upload) (*stored, error) {
 	return h.stage(changes[0].op, changes[0].body)
 }
 
+// onlyMarks reports whether an upload asks for nothing but marks: something is noted of packages, and no file replaced.
+func (h *House) onlyMarks(u Upload) bool {
+	h.tb.Helper()
+	changes, err := h.changes(u)
+	return err == nil && !slices.ContainsFunc(changes, func(c change) bool { return c.op.Kind != format.Mark })
+}
+
 // unwrap runs Unwrap and reads the bodies that it returns.
 func (g *guard) unwrap(r format.Request, body []byte) (all []change, err error) {
 	g.tb.Helper()
@@ -167,6 +174,13 @@ func (h *House) mark(s *stored, marks map[string]string, touched map[string]bool
 	}
 	if a, b := identity(s.pkg), identity(other.pkg); a != b {
 		h.guard.breach("marks change the identity of a package from %s to %s", a, b)
+	}
+	other.sidecars = maps.Clone(s.sidecars)
+	for _, b := range s.pkg.Beside {
+		delete(other.sidecars, b.Path)
+	}
+	for _, b := range other.pkg.Beside {
+		other.sidecars[b.Path] = b.Data
 	}
 	h.exchange(s, &other, touched)
 	h.packages[slices.Index(h.packages, s)] = &other

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"hallmark/formats/format"
@@ -72,7 +73,7 @@ func (u *upstream) follow(m format.Mirror, scope string) (e format.Edition, err 
 
 func (u *upstream) Fetch(p string, want format.Wanted) (format.Blob, error) {
 	u.guard.tb.Helper()
-	if fault := pathFault(p); fault != "" {
+	if fault := pathFault(strings.TrimSuffix(p, "/")); fault != "" {
 		u.guard.breach("Follow fetches %q, a path that %s", p, fault)
 	}
 	if want.Limit <= 0 || want.SHA256 != nil && len(want.SHA256) != sha256.Size || want.Size < 0 {

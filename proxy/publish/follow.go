@@ -23,18 +23,8 @@ func (g *generation) follow(f *Following) error {
 		return err
 	}
 	known := err == nil
-	index, err := g.shardIndex(f.Shard)
-	if err != nil {
+	if err := g.checkListed(f); err != nil {
 		return err
-	}
-	for i := range f.Add {
-		l := &f.Add[i]
-		if l.Shard != f.Shard {
-			return fmt.Errorf("the format says that %s belongs to the shard %q, and its index to %q", l.Path, l.Shard, f.Shard)
-		}
-		if _, ours := index.Files[l.Path]; ours {
-			return format.Malformedf("it lists %.200q, which is a file of the index", l.Path)
-		}
 	}
 	g.broken = true // until it is through
 	for _, path := range f.Remove {
@@ -59,6 +49,31 @@ func (g *generation) follow(f *Following) error {
 	g.dirty = true
 	if len(f.Add)+len(f.Remove) > 0 || !known || !before.Until.Equal(f.Until) {
 		g.touch(f.Shard)
+	}
+	return nil
+}
+
+// checkListed refuses files that no index of the edition could show.
+func (g *generation) checkListed(f *Following) error {
+	indexes := map[string]shardIndex{}
+	for i := range f.Add {
+		l := &f.Add[i]
+		if l.Shard != f.Shard && !isAbove(f.Shard, l.Shard) {
+			return fmt.Errorf("the format says that %s belongs to the shard %q, and its index to %q", l.Path, l.Shard, f.Shard)
+		}
+		for _, shard := range []string{f.Shard, l.Shard} {
+			index, ok := indexes[shard]
+			if !ok {
+				var err error
+				if index, err = g.shardIndex(shard); err != nil {
+					return err
+				}
+				indexes[shard] = index
+			}
+			if _, ours := index.Files[l.Path]; ours {
+				return format.Malformedf("it lists %.200q, which is a file of the index", l.Path)
+			}
+		}
 	}
 	return nil
 }

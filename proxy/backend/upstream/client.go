@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"hallmark/proxy/backend"
@@ -94,7 +95,8 @@ type Response struct {
 	NotModified bool
 }
 
-// Get asks for the file at a path, which is relative to the URL and not escaped. The error wraps fs.ErrNotExist if, and
+// Get asks for the file at a path, which is relative to the URL and not escaped, or for the page of a folder, whose path ends in a
+// slash. The error wraps fs.ErrNotExist if, and
 // only if, the upstream answers 404 or 410. The context ends the body too.
 func (c *Client) Get(ctx context.Context, path string, since Validators) (*Response, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -242,9 +244,16 @@ func (c *Client) Ready(ctx context.Context) error {
 }
 
 func (c *Client) request(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
-	target, err := locate(c.options.URL, path)
+	file, folder := path, false
+	if method == http.MethodGet {
+		file, folder = strings.CutSuffix(path, "/")
+	}
+	target, err := locate(c.options.URL, file)
 	if err != nil {
 		return nil, err
+	}
+	if folder {
+		target += "/"
 	}
 	return c.requestURL(ctx, method, target, body)
 }

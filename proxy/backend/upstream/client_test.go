@@ -102,16 +102,21 @@ func TestWhatIsAskedFor(t *testing.T) {
 	if fmt.Sprint(got.Header) != fmt.Sprint(want) {
 		t.Errorf("header %v, want %v", got.Header, want)
 	}
+	if _, err := fetch(c, "simple/a b/"); err != nil || got.RequestURI != "/debian/simple/a%20b/" {
+		t.Errorf("asked for %s (%v), want the folder's page", got.RequestURI, err)
+	}
 }
 
 func TestPathsThatLeadElsewhereAreNotAskedFor(t *testing.T) {
 	c := serve(t, func(rw http.ResponseWriter, req *http.Request) { t.Errorf("asked for %s", req.RequestURI) })
-	for _, path := range []string{"", "/", "/a", "a/", "a//b", "..", "a/../b", "a/./b", "a\x00b", "a\r\nb", "a\xffb", "a\u0085b"} {
+	for _, path := range []string{"", "/", "/a", "a//", "a//b", "..", "a/../b", "a/./b", "a\x00b", "a\r\nb", "a\xffb", "a\u0085b"} {
 		_, err := fetch(c, path)
 		wantFault(t, err, format.ErrMalformed)
 		wantFault(t, c.Put(context.Background(), path, 1, strings.NewReader("x")), format.ErrMalformed)
 		wantFault(t, c.Delete(context.Background(), path), format.ErrMalformed)
 	}
+	wantFault(t, c.Put(context.Background(), "a/", 1, strings.NewReader("x")), format.ErrMalformed)
+	wantFault(t, c.Delete(context.Background(), "a/"), format.ErrMalformed)
 }
 
 func TestRedirects(t *testing.T) {
