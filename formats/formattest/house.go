@@ -32,6 +32,7 @@ type House struct {
 	waiting  map[string]map[string]*stored // set → name
 	shards   map[string]*shard
 	lasting  map[string][]byte // files of older generations whose names tell their content
+	overdue  map[string]bool   // shards that the next generation renders in any case
 	behind   *format.Behind
 	scopes   map[string][]string // of the upstream, by the shards that show them
 	emissions
@@ -60,7 +61,7 @@ func newHouse(tb testing.TB, f format.Format, sets ...int) *House {
 	}
 	return &House{
 		Date: time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC), tb: tb, guard: g, ring: ring,
-		waiting: map[string]map[string]*stored{}, shards: map[string]*shard{}, lasting: map[string][]byte{},
+		waiting: map[string]map[string]*stored{}, shards: map[string]*shard{}, lasting: map[string][]byte{}, overdue: map[string]bool{},
 	}
 }
 

@@ -61,12 +61,14 @@ func checkMirror(tb testing.TB, s Subject) {
 
 	before := map[string]*upstream{}
 	orders := map[string]int64{}
+	var absent []string
 	for _, scope := range s.scopes(h) {
 		trusted := h.Trusted()
 		u := h.upstream(h.Fetch, &trusted)
 		e, err := u.follow(m, scope)
 		if err != nil {
-			continue // The client asks for what there is not.
+			absent = append(absent, scope) // The client asks for what there is not.
+			continue
 		}
 		before[scope], orders[scope] = u, e.Order
 		again := h.upstream(h.Fetch, &trusted)
@@ -78,13 +80,19 @@ func checkMirror(tb testing.TB, s Subject) {
 	if err := h.putAll([]Upload{s.another(tb)}); err != nil {
 		tb.Fatalf("another package is refused: %v", err)
 	}
-	checkNews(h, m, before, orders)
+	checkNews(h, m, before, orders, absent)
 }
 
-// checkNews follows an upstream after something was added, with and without what is known.
-func checkNews(h *House, m format.Mirror, before map[string]*upstream, orders map[string]int64) {
+// checkNews follows an upstream after something was added, with and without what is known. It may be in a scope that was absent.
+func checkNews(h *House, m format.Mirror, before map[string]*upstream, orders map[string]int64, absent []string) {
 	h.tb.Helper()
 	changed := false
+	for _, scope := range absent {
+		trusted := h.Trusted()
+		u := h.upstream(h.Fetch, &trusted)
+		_, err := u.follow(m, scope)
+		changed = changed || err == nil && len(u.emitted) > 0
+	}
 	for scope, was := range before {
 		trusted := h.Trusted()
 		whole, news := h.upstream(h.Fetch, &trusted), h.upstream(h.Fetch, &trusted)

@@ -120,6 +120,8 @@ func (h *House) shard(name string) *shard {
 // publish renders the index files of the shards that changed, and makes them visible.
 func (h *House) publish(touched map[string]bool) {
 	h.tb.Helper()
+	maps.Copy(touched, h.overdue)
+	clear(h.overdue)
 	var next []emission
 	for _, e := range h.emitted {
 		if !touched[e.shard] {
@@ -181,6 +183,7 @@ func (h *House) remember(other *House) {
 				into := h.shard(name)
 				into.known[e.Group] = true
 				into.entries = append(into.entries, e)
+				h.overdue[name] = true
 			}
 		}
 	}
