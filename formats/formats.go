@@ -9,6 +9,7 @@ import (
 	"hallmark/formats/debian"
 	"hallmark/formats/format"
 	"hallmark/formats/npm"
+	"hallmark/formats/python"
 	"hallmark/formats/raw"
 	"hallmark/formats/rpm"
 )
@@ -33,6 +34,7 @@ func Table() []Entry {
 		entry("arch", arch.Defaults, arch.New),
 		entry("npm", npm.Defaults, npm.New),
 		entry("unity", npm.Defaults, npm.NewUnity),
+		entry("python", python.Defaults, python.New),
 	}
 }
 
