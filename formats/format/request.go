@@ -1,6 +1,7 @@
 package format
 
 import (
+	"crypto"
 	"io"
 	"net/url"
 	"time"
@@ -61,6 +62,10 @@ type Op struct {
 	// index file that holds [Here].
 	Type      string
 	Addressed bool
+
+	// Tag is a hash whose digest of the file, in hex, is the entity tag that Get answers with, for clients that compare it
+	// with what they have. Zero: they do not.
+	Tag crypto.Hash `json:",omitempty"`
 
 	// Time is when the upload came, in UTC and whole seconds. Route leaves it out.
 	Time time.Time `json:",omitzero"`
