@@ -44,6 +44,14 @@ func (s *Server) serveFile(t *transaction, req *http.Request, repo *Repository, 
 	defer f.Close()
 	h := t.Header()
 	h.Set("Etag", fmt.Sprintf(`"%x"`, f.Tag[:16]))
+	if op.Tag != 0 {
+		tag, err := p.digestTags.of(f, op.Tag)
+		if err != nil {
+			return err
+		}
+		h.Set("Etag", tag.etag)
+		h.Set("Repr-Digest", tag.repr)
+	}
 	h.Set("Content-Type", cmp.Or(op.Type, contentType(f.Path)))
 	if op.Type != "" {
 		h.Set("Vary", "Accept")

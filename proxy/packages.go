@@ -31,6 +31,7 @@ type Packages struct {
 	// VerifyCache verifies what is kept of the upstream, as Publish.Verify does what is published. Nil: there is nothing.
 	VerifyCache func(ctx context.Context, tell func(string)) error
 	pins        pins
+	digestTags  digestTags
 }
 
 // verify verifies all that there is.
