@@ -2,6 +2,7 @@ package listing
 
 import (
 	"crypto"
+	_ "crypto/md5"    // registers MD5
 	_ "crypto/sha1"   // registers SHA-1
 	_ "crypto/sha256" // registers SHA-256
 	_ "crypto/sha512" // registers SHA-384 and SHA-512
@@ -16,7 +17,7 @@ func hashesOf(others []crypto.Hash) ([]crypto.Hash, error) {
 	all := []crypto.Hash{crypto.SHA256}
 	for _, h := range others {
 		switch h {
-		case crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512:
+		case crypto.MD5, crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512:
 			all = append(all, h)
 		default:
 			return nil, fmt.Errorf("a listing has no %v", h)

@@ -218,7 +218,7 @@ func views() []listing.View {
 	counted := func(t listing.Totals) []byte { return fmt.Appendf(nil, "<all count=%d bytes=%d>\n", t.Count, t.Bytes) }
 	return []listing.View{{
 		Name: "constant", Groups: []string{"b", "shared"}, Encodings: []listing.Encoding{listing.Plain, listing.Gzip},
-		Hashes: []crypto.Hash{crypto.SHA1, crypto.SHA512},
+		Hashes: []crypto.Hash{crypto.MD5, crypto.SHA1, crypto.SHA512},
 	}, {
 		Name: "counted", Groups: []string{"a"}, Encodings: []listing.Encoding{listing.Gzip}, Head: counted,
 		Tail: func(listing.Totals) []byte { return []byte("</all>\n") },
