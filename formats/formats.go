@@ -12,6 +12,7 @@ import (
 	"hallmark/formats/python"
 	"hallmark/formats/raw"
 	"hallmark/formats/rpm"
+	"hallmark/formats/ruby"
 )
 
 // An Entry of the table is one format.
@@ -35,6 +36,7 @@ func Table() []Entry {
 		entry("npm", npm.Defaults, npm.New),
 		entry("unity", npm.Defaults, npm.NewUnity),
 		entry("python", python.Defaults, python.New),
+		entry("ruby", ruby.Defaults, ruby.New),
 	}
 }
 
