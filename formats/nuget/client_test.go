@@ -1,0 +1,184 @@
+package nuget_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"hallmark/formats/formattest"
+)
+
+// strictly reads JSON that holds what is known and nothing else.
+func strictly(data []byte, to any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(to); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("there is something behind the JSON")
+	}
+	return nil
+}
+
+const root = "http://127.0.0.1:8080/conformance.test/"
+
+// below returns the path of an address of the repository.
+func below(address string) (string, error) {
+	at, ok := strings.CutPrefix(address, root)
+	if !ok {
+		return "", fmt.Errorf("the address %q is elsewhere", address)
+	}
+	return at, nil
+}
+
+// resources reads the service index.
+func resources(r formattest.Repository) (map[string]string, error) {
+	data, err := r.Fetch("v3/index.json")
+	if err != nil {
+		return nil, err
+	}
+	var index struct {
+		Version   string
+		Resources []struct {
+			ID   string `json:"@id"`
+			Type string `json:"@type"`
+		}
+	}
+	if err := strictly(data, &index); err != nil {
+		return nil, err
+	}
+	all := map[string]string{}
+	for _, resource := range index.Resources {
+		if all[resource.Type], err = below(resource.ID); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// client does what the installation of all packages that search finds does, with signatureValidationMode "require", and
+// verifies the lists of versions besides.
+func client(r formattest.Repository) (map[string][sha256.Size]byte, error) {
+	at, err := resources(r)
+	if err != nil {
+		return nil, err
+	}
+	data, err := r.Fetch(at["SearchQueryService/3.5.0"] + "?q=&prerelease=true&take=100&semVerLevel=2.0.0")
+	if err != nil {
+		return nil, err
+	}
+	var found struct {
+		TotalHits int
+		Data      []struct{ ID string }
+	}
+	if err := json.Unmarshal(data, &found); err != nil {
+		return nil, err
+	}
+	all := map[string][sha256.Size]byte{}
+	for _, hit := range found.Data {
+		id := strings.ToLower(hit.ID)
+		versions, err := versions(r, at["PackageBaseAddress/3.0.0"]+id+"/index.json")
+		if err != nil {
+			return nil, err
+		}
+		registered, err := registered(r, at["RegistrationsBaseUrl/3.6.0"]+id+"/index.json", hit.ID)
+		if err != nil {
+			return nil, err
+		}
+		if len(registered) != len(versions) {
+			return nil, fmt.Errorf("%s has %d versions, and %d are registered", id, len(versions), len(registered))
+		}
+		for _, version := range versions {
+			p := at["PackageBaseAddress/3.0.0"] + id + "/" + version + "/" + id + "." + version + ".nupkg"
+			if registered[version] != p {
+				return nil, fmt.Errorf("%s is registered as %q", p, registered[version])
+			}
+			data, err := r.Fetch(p)
+			if err != nil {
+				return nil, err
+			}
+			if _, err := verifyPackage(data, r.Trusted.Certificates()); err != nil {
+				return nil, fmt.Errorf("%s: %w", p, err)
+			}
+			all[p] = sha256.Sum256(data)
+		}
+	}
+	return all, nil
+}
+
+func versions(r formattest.Repository, p string) ([]string, error) {
+	data, err := r.Fetch(p)
+	if err != nil {
+		return nil, err
+	}
+	signature, err := r.Fetch(p + ".asc")
+	if err != nil {
+		return nil, err
+	}
+	if err := r.Trusted.Armored(data, signature); err != nil {
+		return nil, err
+	}
+	var list struct{ Versions []string }
+	return list.Versions, strictly(data, &list)
+}
+
+// registered returns the addresses of the versions of a package, as the client's resolver has them.
+func registered(r formattest.Repository, p, id string) (map[string]string, error) {
+	data, err := r.Fetch(p)
+	if err != nil {
+		return nil, err
+	}
+	type leaf struct {
+		CatalogEntry struct {
+			ID, Version string
+			Listed      bool
+			Published   string
+		}
+		PackageContent string
+	}
+	var index struct {
+		Count int
+		Items []struct {
+			Count        int
+			Lower, Upper string
+			Items        []leaf
+		}
+	}
+	if err := json.Unmarshal(data, &index); err != nil {
+		return nil, err
+	}
+	all := map[string]string{}
+	if len(index.Items) != 1 || index.Count != 1 || index.Items[0].Count != len(index.Items[0].Items) {
+		return nil, errors.New("the registration is not one page")
+	}
+	lower, upper := false, false
+	for _, l := range index.Items[0].Items {
+		version, _, _ := strings.Cut(strings.ToLower(l.CatalogEntry.Version), "+")
+		if all[version], err = below(l.PackageContent); err != nil {
+			return nil, err
+		}
+		if l.CatalogEntry.ID != id || l.CatalogEntry.Published == "" {
+			return nil, fmt.Errorf("%s %s is registered for %s", l.CatalogEntry.ID, version, id)
+		}
+		lower, upper = lower || version == index.Items[0].Lower, upper || version == index.Items[0].Upper
+	}
+	if !lower || !upper {
+		return nil, errors.New("the page has other bounds")
+	}
+	return all, nil
+}
+
+// verify does what the client does with a package that it has in a folder.
+func verify(r formattest.Repository, p string) error {
+	data, err := r.Fetch(p)
+	if err != nil {
+		return err
+	}
+	_, err = verifyPackage(data, r.Trusted.Certificates())
+	return err
+}

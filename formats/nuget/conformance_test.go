@@ -1,0 +1,72 @@
+package nuget_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"hallmark/formats/format"
+	"hallmark/formats/formattest"
+)
+
+func TestConformance(t *testing.T) { formattest.Run(t, subject(t)) }
+
+func FuzzUpload(f *testing.F) { formattest.Fuzz(f, subject(f)) }
+
+func subject(tb testing.TB) formattest.Subject {
+	s := formattest.Subject{
+		Format:   open(tb),
+		Versions: []string{"1.0.0-beta.2", "1.0.0"},
+		Archs:    []string{""},
+		Upload: func(tb testing.TB, name, version, _ string) formattest.Upload {
+			return formattest.Upload{Path: at(name, version), Body: pkg{id: name, version: version}.build(tb)}
+		},
+		Extra: []formattest.Upload{
+			form(tb, pkg{id: "Pushed.Package", version: "2.0.0.0"}.build(tb)),
+			{Path: "v3/package/", Body: pkg{id: "Pushed.Package", version: "02.1+build"}.build(tb)},
+			{Path: "v3/package/Put_Package.1.0.nupkg", Body: pkg{id: "Put_Package", version: "1.0"}.build(tb)},
+			{Method: "DELETE", Path: "v3/package/Pushed.Package/2.0.0"},
+			{Method: "POST", Path: "v3/package/Pushed.Package/2.0.0"},
+			{Method: "DELETE", Path: "v3/package/Pushed.Package/2.1.0"},
+		},
+		Malformed: map[string]formattest.Upload{},
+		Client:    client,
+		Verify:    verify,
+		Uncovered: uncovered,
+		Unsigned:  func(p string) bool { return !strings.HasPrefix(p, "v3/flat/") },
+	}
+	for what, u := range bad(tb) {
+		s.Malformed[what] = u
+	}
+	return s
+}
+
+// uncovered returns the sections of a package that hold the signature: what is not signed is what says so, its place in the
+// archive, and some of CMS.
+func uncovered(data []byte) []format.Section {
+	local := bytes.LastIndex(data, []byte("PK\x03\x04"))
+	directory := bytes.Index(data[local:], []byte("PK\x01\x02")) + local
+	record := bytes.LastIndex(data, []byte("PK\x01\x02"))
+	return []format.Section{
+		{Offset: int64(local), Size: int64(directory - local)},
+		{Offset: int64(record), Size: int64(len(data) - 22 - record)},
+	}
+}
+
+// at returns the address of a package.
+func at(id, version string) string {
+	id, version = strings.ToLower(id), strings.ToLower(version)
+	return "v3/flat/" + id + "/" + version + "/" + id + "." + version + ".nupkg"
+}
+
+// form returns an upload as nuget.exe sends it.
+func form(_ testing.TB, body []byte) formattest.Upload {
+	const boundary = "7ae49a9f-3e6c-4a5c-8b2b-1f0f1d1c2b3a"
+	return formattest.Upload{
+		Path: "v3/package/", Type: `multipart/form-data; boundary="` + boundary + `"`,
+		Body: []byte("--" + boundary + "\r\nContent-Type: application/octet-stream\r\nContent-Disposition: form-data; name=package; filename=package.nupkg\r\n\r\n" +
+			string(body) + "\r\n--" + boundary + "--\r\n"),
+	}
+}
+
+func bad(testing.TB) map[string]formattest.Upload { return nil }

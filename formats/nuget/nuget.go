@@ -1,0 +1,52 @@
+// Package nuget keeps packages of NuGet, and signs each as NuGet verifies it: by a repository signature inside the package.
+//
+// The protocol is version 3 of NuGet's server API (learn.microsoft.com/nuget/api/overview). Everything is below v3/: the
+// service index, the packages and their versions (flat/), what the client's resolver reads of them (registration/), and
+// documents that are made for one request: search and autocomplete. Packages and versions stand in small letters in
+// addresses, and versions in their normal form.
+//
+// NuGet signs no index. The list of versions of each package has an OpenPGP signature beside it, for whoever looks.
+package nuget
+
+import (
+	"hallmark/formats/format"
+	"hallmark/signing/scheme"
+)
+
+// Settings are the settings of a repository of NuGet packages. There are none.
+type Settings struct{}
+
+// Defaults returns the settings of a repository that has none.
+func Defaults() Settings { return Settings{} }
+
+// A Format is the format of NuGet packages. It implements [format.Format], [format.Renderer], [format.Unwrapper] and
+// [format.Speaker].
+type Format struct{}
+
+// New returns the format with its settings.
+func New(Settings) (*Format, error) { return &Format{}, nil }
+
+// Spec says what the format is and what it needs.
+//
+// Packages have a key of their own: NuGet trusts a certificate for signatures in packages, and gpg another key for the
+// lists of versions.
+func (*Format) Spec() format.Spec {
+	return format.Spec{
+		Title: "NuGet packages",
+		Keys: []format.KeyUse{
+			{
+				Purpose: scheme.Index, Family: scheme.OpenPGP, Generate: "rsa3072",
+				Kinds:   []string{"rsa2048", "rsa3072", "rsa4096", "ed25519", "p256", "p384", "p521"},
+				Refused: "gpg has to verify with it, and takes rsa2048, rsa3072, rsa4096, ed25519, p256, p384 and p521",
+			},
+			{
+				Purpose: scheme.Package, Family: scheme.RSA, Generate: "rsa3072", Certificate: true,
+				Kinds:   []string{"rsa2048", "rsa3072", "rsa4096"},
+				Refused: "NuGet takes signatures by rsa2048, rsa3072 and rsa4096 alone",
+			},
+		},
+		Clients:   []string{"dotnet", "nuget"},
+		KeyHeader: "X-NuGet-ApiKey",
+		Together:  together,
+	}
+}
