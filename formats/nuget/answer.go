@@ -14,7 +14,7 @@ const warningHeader = "X-NuGet-Warning"
 // warnings. A push is warned of where NuGet cannot take the repository for what its signatures name.
 func (*Format) Answer(s format.Site, r format.Request, a format.Answer) format.Answer {
 	warning := ""
-	pushed := a.Status < 300 && (a.Op.Kind == format.Put || a.Op.Kind == format.Unwrap)
+	pushed := a.Status == 201 && (a.Op.Kind == format.Put || a.Op.Kind == format.Unwrap)
 	switch {
 	case a.Status >= 400:
 		warning = a.Text

@@ -35,7 +35,24 @@ func subject(tb testing.TB) formattest.Subject {
 		Uncovered: uncovered,
 		Unsigned:  func(p string) bool { return !strings.HasPrefix(p, "v3/flat/") },
 	}
-	for what, u := range bad(tb) {
+	for what, build := range bad() {
+		s.Malformed[what] = formattest.Upload{Path: "v3/package/", Body: build(tb)}
+	}
+	good := pkg{}.build(tb)
+	for what, u := range map[string]formattest.Upload{
+		"another id":                {Path: at("hello", "1.0.0"), Body: good},
+		"another version":           {Path: at("hello.world", "1.0.1"), Body: good},
+		"another file name":         {Path: "v3/package/hello.world.1.0.1.nupkg", Body: good},
+		"no boundary":               {Path: "v3/package", Type: "multipart/form-data", Body: good},
+		"a form that is none":       {Path: "v3/package", Type: "multipart/form-data; boundary=x", Body: good},
+		"a form with two files":     {Path: "v3/package", Type: "multipart/form-data; boundary=x", Body: []byte("--x\r\n\r\na\r\n--x\r\n\r\nb\r\n--x--\r\n")},
+		"a form without files":      {Path: "v3/package", Type: "multipart/form-data; boundary=x", Body: []byte("--x--\r\n")},
+		"a form that is cut off":    {Path: "v3/package", Type: "multipart/form-data; boundary=x", Body: []byte("--x\r\n\r\na")},
+		"an id that leads upwards":  {Method: "DELETE", Path: "v3/package/..%2f/1.0.0"},
+		"a version that is none":    {Method: "DELETE", Path: "v3/package/hello/one"},
+		"a version of five numbers": {Method: "POST", Path: "v3/package/hello/1.2.3.4.5"},
+		"an id without a version":   {Method: "DELETE", Path: "v3/package/hello"},
+	} {
 		s.Malformed[what] = u
 	}
 	return s
@@ -68,5 +85,3 @@ func form(_ testing.TB, body []byte) formattest.Upload {
 			string(body) + "\r\n--" + boundary + "--\r\n"),
 	}
 }
-
-func bad(testing.TB) map[string]formattest.Upload { return nil }

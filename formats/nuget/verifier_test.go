@@ -55,8 +55,9 @@ type (
 	}
 	essCertificates struct{ Certificates []essCertificate }
 	essCertificate  struct {
-		Hash   []byte
-		Issuer essIssuer
+		Algorithm pkix.AlgorithmIdentifier `asn1:"optional"`
+		Hash      []byte
+		Issuer    essIssuer `asn1:"optional"`
 	}
 	essIssuer struct {
 		Names  []asn1.RawValue
@@ -222,7 +223,8 @@ func verifySigner(cms cmsData, s *cmsSigner, text []byte) error {
 		_, err = asn1.Unmarshal(raw.FullBytes, &ess)
 	}
 	fingerprint := sha256.Sum256(c.Raw)
-	if err != nil || len(ess.Certificates) != 1 || !bytes.Equal(ess.Certificates[0].Hash, fingerprint[:]) || ess.Certificates[0].Issuer.Serial.Cmp(c.SerialNumber) != 0 {
+	if err != nil || len(ess.Certificates) != 1 || !bytes.Equal(ess.Certificates[0].Hash, fingerprint[:]) ||
+		commitment(s).Equal(receiptOID) && (ess.Certificates[0].Issuer.Serial == nil || ess.Certificates[0].Issuer.Serial.Cmp(c.SerialNumber) != 0) {
 		return fmt.Errorf("the signature does not name its certificate: %v", err)
 	}
 	set := mustMarshal(struct {
