@@ -9,6 +9,7 @@ import (
 	"hallmark/formats/debian"
 	"hallmark/formats/format"
 	"hallmark/formats/npm"
+	"hallmark/formats/nuget"
 	"hallmark/formats/python"
 	"hallmark/formats/raw"
 	"hallmark/formats/rpm"
@@ -37,6 +38,7 @@ func Table() []Entry {
 		entry("unity", npm.Defaults, npm.NewUnity),
 		entry("python", python.Defaults, python.New),
 		entry("ruby", ruby.Defaults, ruby.New),
+		entry("nuget", nuget.Defaults, nuget.New),
 	}
 }
 
