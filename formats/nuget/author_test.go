@@ -29,7 +29,69 @@ import (
 
 	"hallmark/formats/format"
 	"hallmark/formats/formattest"
+	"hallmark/formats/nuget/nugettest"
 )
+
+// The structures of CMS (RFC 5652) that an author writes.
+type (
+	cmsInfo struct {
+		Type    asn1.ObjectIdentifier
+		Content cmsData `asn1:"explicit,tag:0"`
+	}
+	cmsData struct {
+		Version      int
+		Algorithms   []pkix.AlgorithmIdentifier `asn1:"set"`
+		Content      cmsContent
+		Certificates []asn1.RawValue `asn1:"optional,set,tag:0"`
+		Signers      []cmsSigner     `asn1:"set"`
+	}
+	cmsContent struct {
+		Type asn1.ObjectIdentifier
+		Text []byte `asn1:"explicit,tag:0"`
+	}
+	cmsSigner struct {
+		Version   int
+		ID        cmsID
+		Digest    pkix.AlgorithmIdentifier
+		Signed    []cmsAttribute `asn1:"set,tag:0"`
+		Algorithm pkix.AlgorithmIdentifier
+		Value     []byte
+		Unsigned  []cmsAttribute `asn1:"optional,omitempty,set,tag:1"`
+	}
+	cmsID struct {
+		Issuer asn1.RawValue
+		Serial *big.Int
+	}
+	cmsAttribute struct {
+		Type   asn1.ObjectIdentifier
+		Values []asn1.RawValue `asn1:"set"`
+	}
+)
+
+var (
+	contentTypeOID   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 3}
+	messageDigestOID = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 4}
+	signingTimeOID   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 5}
+	counterOID       = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 6}
+	commitmentOID    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 16}
+	signingCertOID   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 47}
+	originOID        = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 6, 1}
+	receiptOID       = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 6, 2}
+	dataOID          = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}
+	signedDataOID    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
+	sha256OID        = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}
+	rsaOID           = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}
+)
+
+const signatureFileName = ".signature.p7s"
+
+func mustMarshal(v any) []byte {
+	der, err := asn1.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return der
+}
 
 // An author signs packages, as nuget sign does. The zero author does it well; the fields are what can be wrong.
 type author struct {
@@ -209,25 +271,23 @@ func TestAnAuthorsSignatureIsCountersigned(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			v, err := verifyPackage(served, h.Trusted().Certificates())
+			v, err := nugettest.Verify(served, h.Trusted().Certificates()...)
 			if err != nil {
 				t.Fatal(err)
 			}
-			before, _, err := unsigned(served)
+			before, _, err := nugettest.Unsigned(served)
 			if err != nil || !bytes.Equal(before, plain) {
 				t.Errorf("without its signature it is another package: %v", err)
 			}
 			theirs := a.message(t, plain).Signers[0]
-			if v.primary == v.repository || !bytes.Equal(v.primary.Value, theirs.Value) || len(v.primary.Unsigned) != 1+len(a.unsigned) {
+			if !bytes.Equal(v.AuthorValue, theirs.Value) || len(v.AuthorKeeps) != len(a.unsigned) {
 				t.Error("the author's signature is another")
 			}
-			if v.index != "https://localhost/conformance.test/v3/index.json" || !v.time.Equal(h.Date) {
-				t.Errorf("it names %s at %v", v.index, v.time)
+			if v.Index != "https://localhost/conformance.test/v3/index.json" || !v.Time.Equal(h.Date) {
+				t.Errorf("it names %s at %v", v.Index, v.Time)
 			}
-			if a.unsigned != nil {
-				if raw, err := attributeOf(v.primary.Unsigned, stamp.Type); err != nil || !bytes.Equal(raw.FullBytes, stamp.Values[0].FullBytes) {
-					t.Error("the author's timestamp is lost")
-				}
+			if a.unsigned != nil && !bytes.Equal(v.AuthorKeeps[stamp.Type.String()], stamp.Values[0].FullBytes) {
+				t.Error("the author's timestamp is lost")
 			}
 			// It is taken again as it is served, and stays so.
 			if err := h.Put("v3/package", data); err != nil {
@@ -251,7 +311,7 @@ func openssl(t *testing.T, served []byte, c *x509.Certificate) {
 	if err != nil {
 		t.Fatal("openssl is not installed: apt-get install openssl")
 	}
-	_, signature, err := unsigned(served)
+	_, signature, err := nugettest.Unsigned(served)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -398,12 +458,12 @@ func TestAnotherRepositorysSignatureMakesRoomForOurs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v, err := verifyPackage(served, h.Trusted().Certificates())
+		v, err := nugettest.Verify(served, h.Trusted().Certificates()...)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if name == "a primary one" && !v.time.Equal(h.Date) {
-			t.Errorf("%s: it is of %v", name, v.time)
+		if name == "a primary one" && !v.Time.Equal(h.Date) {
+			t.Errorf("%s: it is of %v", name, v.Time)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"hallmark/formats/formattest"
+	"hallmark/formats/nuget/nugettest"
 )
 
 // strictly reads JSON that holds what is known and nothing else.
@@ -102,7 +103,7 @@ func client(r formattest.Repository) (map[string][sha256.Size]byte, error) {
 			if err != nil {
 				return nil, err
 			}
-			if _, err := verifyPackage(data, r.Trusted.Certificates()); err != nil {
+			if err := verifyPackage(r, data); err != nil {
 				return nil, fmt.Errorf("%s: %w", p, err)
 			}
 			all[p] = sha256.Sum256(data)
@@ -179,6 +180,13 @@ func verify(r formattest.Repository, p string) error {
 	if err != nil {
 		return err
 	}
-	_, err = verifyPackage(data, r.Trusted.Certificates())
+	return verifyPackage(r, data)
+}
+
+func verifyPackage(r formattest.Repository, data []byte) error {
+	_, err := nugettest.Verify(data, r.Trusted.Certificates()...)
+	if errors.Is(err, nugettest.ErrSignature) {
+		err = fmt.Errorf("%w: %w", formattest.ErrSignature, err)
+	}
 	return err
 }

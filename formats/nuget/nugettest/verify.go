@@ -1,7 +1,11 @@
-package nuget_test
+// Package nugettest verifies packages of NuGet as NuGet does. It shares no code with the format: it reads CMS into the
+// structures of RFC 5652, and takes the signature out of a package by the rules of NuGet's verifier
+// (SignedPackageArchiveUtility and Signature of NuGet.Client).
+package nugettest
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
@@ -14,12 +18,11 @@ import (
 	"math/big"
 	"slices"
 	"time"
-
-	"hallmark/formats/formattest"
 )
 
-// What follows is a verifier of repository signatures that shares no code with the format: it reads CMS into the structures
-// of RFC 5652, and takes the signature out of a package by the rules of NuGet's verifier.
+// ErrSignature says that a signature is none by a certificate that is trusted.
+var ErrSignature = errors.New("no good signature by a trusted certificate")
+
 type (
 	cmsInfo struct {
 		Type    asn1.ObjectIdentifier
@@ -83,8 +86,8 @@ var (
 	signatureFileName = ".signature.p7s"
 )
 
-// unsigned returns a package without its signature, as it was before it was signed, and the signature.
-func unsigned(data []byte) (before, signature []byte, err error) {
+// Unsigned returns a package without its signature, as it was before it was signed, and the signature, which is CMS.
+func Unsigned(data []byte) (before, signature []byte, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("the archive is damaged: %v", r)
@@ -134,19 +137,24 @@ func unsigned(data []byte) (before, signature []byte, err error) {
 	return slices.Concat(data[:from], kept, tail), signature, nil
 }
 
-// A verified package is what its signatures say.
-type verified struct {
-	primary, repository *cmsSigner
-	certificate         *x509.Certificate // of the repository
-	index               string
-	time                time.Time
+// Verified is what the signatures of a package say.
+type Verified struct {
+	Certificate *x509.Certificate // of the repository
+	Index       string            // by which the repository is known
+	Time        time.Time         // when it signed, as it says
+
+	// Author is the author's certificate and AuthorValue his signature, which the repository has countersigned; AuthorKeeps are
+	// the unsigned attributes beside that, by their object identifiers. Nil: he has not signed.
+	Author      *x509.Certificate
+	AuthorValue []byte
+	AuthorKeeps map[string][]byte
 }
 
-// verifyPackage verifies the repository signature of a package by one of the certificates, and that of its author if there
-// is one.
-func verifyPackage(data []byte, trusted []*x509.Certificate) (verified, error) {
-	var v verified
-	before, signature, err := unsigned(data)
+// Verify verifies the repository signature of a package, which is by one of the certificates, and that of its author if there
+// is one, whoever that is.
+func Verify(data []byte, trusted ...*x509.Certificate) (Verified, error) {
+	var v Verified
+	before, signature, err := Unsigned(data)
 	if err != nil {
 		return v, err
 	}
@@ -160,48 +168,69 @@ func verifyPackage(data []byte, trusted []*x509.Certificate) (verified, error) {
 	if string(cms.Content.Text) != want || !cms.Content.Type.Equal(dataOID) {
 		return v, fmt.Errorf("the signature is of %q, and the package is %q", cms.Content.Text, want)
 	}
-	v.primary = &cms.Signers[0]
-	if err := verifySigner(cms, v.primary, cms.Content.Text); err != nil {
+	primary := &cms.Signers[0]
+	if err := verifySigner(cms, primary, cms.Content.Text); err != nil {
 		return v, err
 	}
-	v.repository = v.primary
-	if commitment(v.primary).Equal(originOID) {
-		raw, err := attributeOf(v.primary.Unsigned, counterOID)
-		if err != nil {
-			return v, err
-		}
-		v.repository = &cmsSigner{}
-		if rest, err := asn1.Unmarshal(raw.FullBytes, v.repository); err != nil || len(rest) > 0 {
-			return v, fmt.Errorf("the countersignature is none: %v", err)
-		}
-		if err := verifySigner(cms, v.repository, v.primary.Value); err != nil {
-			return v, err
-		}
-		if _, err := attributeOf(v.repository.Signed, contentTypeOID); err == nil {
-			return v, errors.New("the countersignature has a type of content (RFC 5652 section 11.4)")
-		}
-	} else if raw, err := attributeOf(v.primary.Signed, contentTypeOID); err != nil || !bytes.Equal(raw.FullBytes, mustMarshal(dataOID)) {
+	if raw, err := attributeOf(primary.Signed, contentTypeOID); err != nil || !bytes.Equal(raw.FullBytes, mustMarshal(dataOID)) {
 		return v, errors.New("the type of content is not that of data")
 	}
-	if !commitment(v.repository).Equal(receiptOID) {
-		return v, errors.New("it is no repository signature")
+	repository := primary
+	if commitment(primary).Equal(originOID) {
+		if repository, err = v.readAuthor(cms, primary); err != nil {
+			return v, err
+		}
 	}
-	if v.certificate, err = certificateOf(cms, v.repository); err != nil {
-		return v, err
+	return v, v.readRepository(cms, repository, trusted)
+}
+
+// readAuthor notes an author's signature, and returns the countersignature of it.
+func (v *Verified) readAuthor(cms cmsData, author *cmsSigner) (*cmsSigner, error) {
+	raw, err := attributeOf(author.Unsigned, counterOID)
+	if err != nil {
+		return nil, err
 	}
-	if !slices.ContainsFunc(trusted, v.certificate.Equal) {
-		return v, fmt.Errorf("the certificate of %s is not trusted: %w", v.certificate.Subject, formattest.ErrSignature)
+	repository := &cmsSigner{}
+	if rest, err := asn1.Unmarshal(raw.FullBytes, repository); err != nil || len(rest) > 0 {
+		return nil, fmt.Errorf("the countersignature is none: %v", err)
 	}
-	raw, err := attributeOf(v.repository.Signed, serviceIndexOID)
+	if err := verifySigner(cms, repository, author.Value); err != nil {
+		return nil, err
+	}
+	if _, err := attributeOf(repository.Signed, contentTypeOID); err == nil {
+		return nil, errors.New("the countersignature has a type of content (RFC 5652 section 11.4)")
+	}
+	v.AuthorValue, v.AuthorKeeps = author.Value, map[string][]byte{}
+	for _, a := range author.Unsigned {
+		if !a.Type.Equal(counterOID) && len(a.Values) == 1 {
+			v.AuthorKeeps[a.Type.String()] = a.Values[0].FullBytes
+		}
+	}
+	v.Author, err = certificateOf(cms, author)
+	return repository, err
+}
+
+// readRepository notes a repository's signature, which must be by a certificate that is trusted.
+func (v *Verified) readRepository(cms cmsData, s *cmsSigner, trusted []*x509.Certificate) (err error) {
+	if !commitment(s).Equal(receiptOID) {
+		return errors.New("it is no repository signature")
+	}
+	if v.Certificate, err = certificateOf(cms, s); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(trusted, v.Certificate.Equal) {
+		return fmt.Errorf("the certificate of %s is not trusted: %w", v.Certificate.Subject, ErrSignature)
+	}
+	raw, err := attributeOf(s.Signed, serviceIndexOID)
 	if err != nil || raw.Tag != asn1.TagIA5String {
-		return v, errors.New("the signature names no service index")
+		return errors.New("the signature names no service index")
 	}
-	v.index = string(raw.Bytes)
-	raw, err = attributeOf(v.repository.Signed, signingTimeOID)
+	v.Index = string(raw.Bytes)
+	raw, err = attributeOf(s.Signed, signingTimeOID)
 	if err == nil {
-		_, err = asn1.Unmarshal(raw.FullBytes, &v.time)
+		_, err = asn1.Unmarshal(raw.FullBytes, &v.Time)
 	}
-	return v, err
+	return err
 }
 
 func verifySigner(cms cmsData, s *cmsSigner, text []byte) error {
@@ -236,8 +265,8 @@ func verifySigner(cms cmsData, s *cmsSigner, text []byte) error {
 	}
 	// What is signed is the SET in DER: the order in the message must be that of DER.
 	message := sha256.Sum256(inner.Bytes)
-	if err := rsa.VerifyPKCS1v15(c.PublicKey.(*rsa.PublicKey), 5, message[:], s.Value); err != nil {
-		return fmt.Errorf("%w: %w", formattest.ErrSignature, err)
+	if err := rsa.VerifyPKCS1v15(c.PublicKey.(*rsa.PublicKey), crypto.SHA256, message[:], s.Value); err != nil {
+		return fmt.Errorf("%w: %w", ErrSignature, err)
 	}
 	return nil
 }
