@@ -33,9 +33,10 @@ type Mirror interface {
 // An Upstream is another server's repository, as a [Mirror] reads it in one run of Follow. It is for one goroutine.
 type Upstream interface {
 	// Fetch returns a file of the upstream's index, whole, as it was when this run first asked for it. A path that ends in a
-	// slash is that of a folder's page. A file that does not come as it is wanted is an error that wraps [ErrMalformed]. The error wraps fs.ErrNotExist only if the
-	// upstream says that there is no such file. The first file that a run asks for is the one by which the upstream is
-	// asked, the next time, whether anything has changed. The Blob is good until Follow returns, and needs little memory.
+	// slash is that of a folder's page. A file that does not come as it is wanted is an error that wraps [ErrMalformed]. The
+	// error wraps fs.ErrNotExist only if the upstream says that there is no such file. The first file that a run asks for is
+	// the one by which the upstream is asked, the next time, whether anything has changed. The Blob is good until Follow
+	// returns, and needs little memory.
 	Fetch(path string, want Wanted) (Blob, error)
 
 	// Verify returns when a detached signature of a message was made, or an error that wraps ErrMalformed if no key of
