@@ -38,8 +38,21 @@ func (h *House) add(s *stored, touched map[string]bool) error {
 	} else {
 		h.packages = append(h.packages, s)
 	}
+	h.yield()
 	h.exchange(old, s, touched)
 	return nil
+}
+
+// yield takes our signatures away where an author's own stands.
+func (h *House) yield() {
+	for _, author := range h.packages {
+		if !author.op.Author {
+			continue
+		}
+		for _, s := range h.packages {
+			delete(s.sidecars, author.pkg.Path)
+		}
+	}
 }
 
 // excludes reports whether two packages of different paths cannot be there at one time.

@@ -1,0 +1,31 @@
+package maven
+
+import (
+	"encoding/json"
+
+	"hallmark/formats/format"
+)
+
+// Answer says of an upload that is there already that it was created, as of any other, and puts a refusal into the form of RFC
+// 9457, whose detail Maven shows from 3.9.11 on (org.eclipse.aether.spi.connector.transport.http.RFC9457). Earlier ones, Gradle and
+// sbt show the status alone.
+func (f *Format) Answer(_ format.Site, _ format.Request, a format.Answer) format.Answer {
+	if a.Status < 400 {
+		if a.Op.Kind == format.Put && a.Status == 200 {
+			a.Status = 201
+		}
+		return a
+	}
+	problem := struct {
+		Type   string `json:"type"`
+		Title  string `json:"title"`
+		Status int    `json:"status"`
+		Detail string `json:"detail"`
+	}{"about:blank", "Refused", a.Status, a.Text}
+	data, err := json.Marshal(problem)
+	if err != nil {
+		return a
+	}
+	a.Type, a.Data = "application/problem+json", append(data, '\n')
+	return a
+}
