@@ -8,6 +8,7 @@ import (
 	"hallmark/formats/arch"
 	"hallmark/formats/debian"
 	"hallmark/formats/format"
+	"hallmark/formats/maven"
 	"hallmark/formats/npm"
 	"hallmark/formats/nuget"
 	"hallmark/formats/python"
@@ -20,6 +21,9 @@ import (
 type Entry struct {
 	// Name is the format's name in the configuration, and that of the repository that there is without one.
 	Name string
+	// Alias says that the name is another one of a format that stands above: there is no such repository without a
+	// configuration.
+	Alias bool
 	// Defaults returns a pointer to a struct of the format's settings, with yaml tags.
 	Defaults func() any
 	// New returns the format with the settings that such a pointer holds.
@@ -39,7 +43,15 @@ func Table() []Entry {
 		entry("python", python.Defaults, python.New),
 		entry("ruby", ruby.Defaults, ruby.New),
 		entry("nuget", nuget.Defaults, nuget.New),
+		entry("maven", maven.Defaults, maven.New),
+		alias(entry("gradle", maven.Defaults, maven.NewGradle)),
+		alias(entry("sbt", maven.Defaults, maven.NewSbt)),
 	}
+}
+
+func alias(e Entry) Entry {
+	e.Alias = true
+	return e
 }
 
 // entry makes an Entry of a format's default settings and its constructor.

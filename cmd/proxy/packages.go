@@ -23,7 +23,7 @@ func packageFormats() []config.PackageFormat {
 	var all []config.PackageFormat
 	for _, f := range formats.Table() {
 		all = append(all, config.PackageFormat{
-			Name: f.Name, Defaults: f.Defaults,
+			Name: f.Name, Alias: f.Alias, Defaults: f.Defaults,
 			Open: func(settings any) ([]config.KeyUse, error) {
 				opened, err := f.New(settings)
 				if err != nil {

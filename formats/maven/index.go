@@ -142,4 +142,3 @@ func raiseTo(in format.Shard, group string, entry any) error {
 	}
 	return in.Raise(path.Dir(in.Name()), group, data)
 }
-

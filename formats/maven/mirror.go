@@ -171,11 +171,11 @@ func followChecksums(u format.Upstream, scope string) (format.Edition, error) {
 	lines := bufio.NewScanner(io.NewSectionReader(list, 0, list.Size()))
 	lines.Buffer(nil, lineMost)
 	for lines.Scan() {
-		at, _, err := parseLine(lines.Text())
+		_, of, _, err := parseLine(lines.Text())
 		if err != nil {
 			return edition, err
 		}
-		if at.shard() != scope {
+		if of.shard() != scope {
 			continue
 		}
 		if err := u.Emit(checksumsName, "", lines.Bytes()); err != nil {
@@ -188,18 +188,20 @@ func followChecksums(u format.Upstream, scope string) (format.Edition, error) {
 	return edition, lines.Err()
 }
 
-// parseLine reads a line of the list.
-func parseLine(line string) (place, []byte, error) {
+// parseLine reads a line of the list: the path of a file, and the place of it or, for a signature, of what it is of.
+func parseLine(line string) (file string, of place, digest []byte, err error) {
 	const width = 2 * sha256.Size
 	if len(line) < width+3 || line[width:width+2] != "  " {
-		return place{}, nil, format.Malformedf("%s has the line %.100q, which is no SHA-256, two blanks and a path", checksumsName, line)
+		return "", of, nil, format.Malformedf("%s has the line %.100q, which is no SHA-256, two blanks and a path", checksumsName, line)
 	}
-	digest, err := hex.DecodeString(line[:width])
-	if err != nil {
-		return place{}, nil, format.Malformedf("%s has the line %.100q, which begins with no SHA-256 in hex", checksumsName, line)
+	if digest, err = hex.DecodeString(line[:width]); err != nil {
+		return "", of, nil, format.Malformedf("%s has the line %.100q, which begins with no SHA-256 in hex", checksumsName, line)
 	}
-	at, err := placeOf(path.Split(line[width+2:]))
-	return at, digest, err
+	file = line[width+2:]
+	dir, name := path.Split(file)
+	base, _, _ := cutSignature(name)
+	of, err = placeOf(dir, base)
+	return file, of, digest, err
 }
 
 // Describe reads a stanza of either.
@@ -210,14 +212,18 @@ func (f *Format) Describe(scope, _ string, stanza []byte, _ []format.Signature) 
 	if len(stanza) > 0 && stanza[0] == '{' {
 		return describeMetadata(scope, stanza)
 	}
-	at, digest, err := parseLine(string(stanza))
+	file, of, digest, err := parseLine(string(stanza))
 	if err != nil {
 		return format.Foreign{}, err
 	}
-	if at.shard() != scope {
-		return format.Foreign{}, format.Malformedf("%.200q is not of the folder %.200q", at.path(), scope)
+	if of.shard() != scope {
+		return format.Foreign{}, format.Malformedf("%.200q is not of the folder %.200q", file, scope)
 	}
-	return file(at, digest, -1, true)
+	found := foreign(of, file, digest, -1)
+	if file == of.path() { // a pom makes its version
+		found.Entries, err = entries(of, digest, "", nil)
+	}
+	return found, err
 }
 
 func describeMetadata(scope string, stanza []byte) (format.Foreign, error) {
@@ -238,47 +244,37 @@ func describeMetadata(scope string, stanza []byte) (format.Foreign, error) {
 	}, nil
 }
 
-// Found returns a file of an artifact. An author's signature of it is found under the name that it would have here; its checksums
-// are those that the upstream has.
+// Found returns a file of an artifact. The upstream's signature of a file is found under the name that an author's has, since
+// ours is served in its place; checksums are those that the upstream has, and stand in no list.
 func (f *Format) Found(p string, digest []byte, size int64) (format.Foreign, error) {
 	dir, name := path.Split(p)
-	at, err := filePlace(dir, name)
-	if err != nil || isMetadata(name) {
+	of, err := filePlace(dir, name)
+	if err != nil {
 		return format.Foreign{}, format.NotFoundf("%.200q is no file of an artifact", p)
 	}
 	inner, isChecksum := cutChecksum(name)
 	base, suffix, isSignature := cutSignature(inner)
-	if !isChecksum && !isSignature {
-		return file(at, digest, size, false)
+	if isSignature && inner != base+author+suffix {
+		return format.Foreign{}, format.NotFoundf("%.200q is made here once somebody has asked for %.200q; the upstream's is %.200q",
+			name, base, base+author+suffix)
 	}
-	theirs, isAuthors := strings.CutSuffix(inner, author+suffix)
-	if isSignature && !isAuthors {
-		return format.Foreign{}, format.NotFoundf("%.200q is made here for %.200q, once somebody has asked for that: the upstream's is %s",
-			p, base, base+author+suffix)
+	found := foreign(of, p, digest, size)
+	if isSignature {
+		found.Source = dir + base + suffix + strings.TrimPrefix(name, inner)
 	}
-	found := format.Foreign{
-		Package: format.Package{Path: p, Name: at.group + ":" + at.artifact, Version: at.fileVersion(), Shard: at.shard()},
-		Size:    size, SHA256: digest,
-	}
-	if isAuthors {
-		found.Source = dir + theirs + suffix + strings.TrimPrefix(name, inner)
+	if isChecksum {
+		found.Entries = nil
 	}
 	return found, nil
 }
 
-// file describes a file of an artifact that an upstream has. Where it lists its files, a pom makes its version.
-func file(at place, digest []byte, size int64, listed bool) (format.Foreign, error) {
-	found := format.Foreign{
+// foreign describes a file of an upstream.
+func foreign(of place, file string, digest []byte, size int64) format.Foreign {
+	return format.Foreign{
 		Package: format.Package{
-			Path: at.path(), Name: at.group + ":" + at.artifact, Version: at.fileVersion(), Shard: at.shard(),
-			Entries: []format.Entry{checksumEntry(at, digest)},
+			Path: file, Name: of.group + ":" + of.artifact, Version: of.fileVersion(), Shard: of.shard(),
+			Entries: []format.Entry{checksumEntry(file, digest)},
 		},
 		Size: size, SHA256: digest,
 	}
-	if !listed {
-		return found, nil
-	}
-	var err error
-	found.Entries, err = entries(at, digest, "", nil)
-	return found, err
 }

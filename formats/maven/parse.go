@@ -1,7 +1,6 @@
 package maven
 
 import (
-	"bytes"
 	"crypto"
 	"encoding/json"
 	"fmt"
@@ -57,7 +56,9 @@ func (f *Format) Parse(op format.Op, b format.Blob, _ []format.Signature) (forma
 	}
 	pkg := format.Package{Name: p.group + ":" + p.artifact, Version: p.fileVersion(), Shard: p.shard()}
 	if isSignature {
-		return f.parseSignature(pkg, p, suffix, b)
+		pkg.Path, pkg.Overwrites = f.signaturePath(p, suffix), true
+		pkg.Entries = []format.Entry{checksumEntry(pkg.Path, b.Digest(crypto.SHA256))}
+		return pkg, checkSignature(op.Name, suffix, b)
 	}
 	plugin, err := f.look(p, b)
 	if err != nil {
@@ -93,7 +94,7 @@ func entries(p place, digest []byte, updated string, plugin *plugin) ([]format.E
 	if p.build > 0 {
 		updated = strings.Replace(p.stamp, ".", "", 1)
 	}
-	all := []format.Entry{checksumEntry(p, digest)}
+	all := []format.Entry{checksumEntry(p.path(), digest)}
 	add := func(group string, entry any) error {
 		data, err := json.Marshal(entry)
 		all = append(all, format.Entry{Group: group, Data: data})
@@ -117,30 +118,34 @@ func entries(p place, digest []byte, updated string, plugin *plugin) ([]format.E
 }
 
 // checksumEntry is the line of a file in the list of all.
-func checksumEntry(p place, digest []byte) format.Entry {
-	return format.Entry{Group: groupChecksums, Root: true, Data: fmt.Appendf(nil, "%x  %s\n", digest, p.path())}
+func checksumEntry(at string, digest []byte) format.Entry {
+	return format.Entry{Group: groupChecksums, Root: true, Data: fmt.Appendf(nil, "%x  %s\n", digest, at)}
 }
 
-// parseSignature reads the signature that an author has made of a file, which need not be there yet. It replaces an earlier
-// one: each run of a build makes another.
-func (f *Format) parseSignature(pkg format.Package, p place, suffix string, b format.Blob) (format.Package, error) {
-	pkg.Path, pkg.Overwrites = p.path()+author+suffix, true
+// signaturePath is where an author's signature is served. It replaces an earlier one there, since each run of a build makes
+// another.
+func (f *Format) signaturePath(p place, suffix string) string {
+	if f.settings.Signatures == authors && suffix == signature {
+		return p.path() + suffix
+	}
+	return p.path() + author + suffix
+}
+
+// checkSignature looks at the form of a signature that an author has made of a file, which need not be there yet.
+func checkSignature(name, suffix string, b format.Blob) error {
 	if suffix == bundle {
 		if data, err := readAll(b, maxBundle); err != nil || !json.Valid(data) || data[0] != '{' {
-			return format.Package{}, format.Malformedf("%.100q is no bundle of Sigstore: that is an object in JSON of at most %d bytes", p.name+suffix, maxBundle)
+			return format.Malformedf("%.100q is no bundle of Sigstore: that is an object in JSON of at most %d bytes", name, maxBundle)
 		}
-		return pkg, nil
-	}
-	if f.settings.Signatures == authors {
-		pkg.Path = p.path() + suffix
+		return nil
 	}
 	data, err := readAll(b, maxSignature)
-	begin, end := []byte("-----BEGIN PGP SIGNATURE-----"), []byte("-----END PGP SIGNATURE-----")
-	if text := bytes.TrimSpace(data); err != nil || !bytes.HasPrefix(text, begin) || !bytes.HasSuffix(text, end) {
-		return format.Package{}, format.Malformedf("%.100q is no armored OpenPGP signature of at most %d bytes: make it with gpg --armor --detach-sign",
-			p.name+suffix, maxSignature)
+	text := strings.TrimSpace(string(data))
+	if err != nil || !strings.HasPrefix(text, "-----BEGIN PGP SIGNATURE-----") || !strings.HasSuffix(text, "-----END PGP SIGNATURE-----") {
+		return format.Malformedf("%.100q is no armored OpenPGP signature of at most %d bytes: make it with gpg --armor --detach-sign",
+			name, maxSignature)
 	}
-	return pkg, nil
+	return nil
 }
 
 // readAll reads a file, which has at most some bytes.

@@ -69,7 +69,9 @@ func (c *Config) complete(formats []PackageFormat) {
 	if len(c.Repositories) == 0 {
 		c.Repositories["images"] = Repository{Format: FormatOCI, Images: []string{"*"}}
 		for _, f := range formats {
-			c.Repositories[f.Name] = Repository{Format: f.Name}
+			if !f.Alias {
+				c.Repositories[f.Name] = Repository{Format: f.Name}
+			}
 		}
 	}
 	for name, repo := range c.Repositories {

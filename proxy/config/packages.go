@@ -16,6 +16,10 @@ type PackageFormat struct {
 	// Name is the value of format: and the key of the format's own settings.
 	Name string
 
+	// Alias says that the name is another one of a format: there is no such
+	// repository without a configuration file.
+	Alias bool
+
 	// Defaults returns a pointer to a struct of the format's settings, whose
 	// fields have yaml tags and hold text, words, numbers of bytes, durations,
 	// lists or truth values.
