@@ -89,7 +89,7 @@ func TestAnIndexStaysWhenItsLastPackageGoes(t *testing.T) {
 
 func TestSetup(t *testing.T) {
 	site := format.Site{
-		Repository: "alpine", URL: "https://host.example/it's", KeysURL: "https://host.example/-/keys/alpine",
+		Repository: "alpine", Tree: formattest.Contents(nil), URL: "https://host.example/it's", KeysURL: "https://host.example/-/keys/alpine",
 		Keys: format.Keys{
 			{Purpose: scheme.Index, Family: scheme.RSA, File: "old.rsa.pub"}, {Purpose: scheme.Index, Family: scheme.RSA, File: "new.rsa.pub"},
 			{Purpose: scheme.Package, Family: scheme.RSA, File: "new.rsa.pub"}, {Purpose: scheme.File, Family: scheme.OpenPGP, File: "files.asc"},
@@ -139,7 +139,7 @@ func TestTheSetupCanBeRunAgain(t *testing.T) {
 		t.Skip("the script is for root")
 	}
 	text, err := open(t, alpine.Defaults()).Setup(format.Site{
-		Repository: "alpine", URL: "http://host.example/alpine", KeysURL: "http://host.example/keys",
+		Repository: "alpine", Tree: formattest.Contents(nil), URL: "http://host.example/alpine", KeysURL: "http://host.example/keys",
 		Keys: format.Keys{{Purpose: scheme.Index, Family: scheme.RSA, File: "k.rsa.pub"}},
 	}, "apk")
 	if err != nil {

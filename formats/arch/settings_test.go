@@ -113,7 +113,7 @@ func TestTheTwoNamesOfADatabaseAreOneFile(t *testing.T) {
 
 func testSite() format.Site {
 	return format.Site{
-		Repository: "arch", URL: "https://host.example/it's", KeysURL: "https://host.example/-/keys/arch",
+		Repository: "arch", Tree: formattest.Contents(nil), URL: "https://host.example/it's", KeysURL: "https://host.example/-/keys/arch",
 		Keys: format.Keys{
 			{Purpose: scheme.Index, Family: scheme.OpenPGP, Fingerprint: "AAAA"}, {Purpose: scheme.Index, Family: scheme.OpenPGP, Fingerprint: "BBBB"},
 			{Purpose: scheme.Package, Family: scheme.OpenPGP, Fingerprint: "BBBB"}, {Purpose: scheme.File, Family: scheme.OpenPGP, Fingerprint: "CCCC"},
