@@ -21,6 +21,10 @@ type goods struct {
 	folder string // below the repository, to upload to
 	// onlyRSA says that its clients take no other keys for what is not OpenPGP.
 	onlyRSA bool
+	// keys are those that there are besides the sidecars', as the configuration has them. Nil: one for the index.
+	keys []string
+	// removed is the status of a deletion; 0: 204.
+	removed int
 	// make returns the package of a number and a release. It is the same each time. Neighbours' names are far apart.
 	make func(number, release int) pkg
 	// large returns a package with that much content which nothing makes smaller, and its file name.

@@ -42,6 +42,7 @@ var measurements = []struct {
 	{"front", (*bench).front},
 	{"refresh", (*bench).refresh},
 	{"s3", (*bench).onS3},
+	{"languages", (*bench).languages},
 }
 
 // sizes say how much is moved.

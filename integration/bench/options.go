@@ -11,18 +11,19 @@ import (
 
 // packagesOptions say what is measured of package repositories.
 type packagesOptions struct {
-	goods    []goods
-	sizes    []int    // of repositories, ascending
-	peers    []string // by name
-	peersTo  int      // packages: the largest repository that peers are asked to keep
-	patience time.Duration
-	postgres bool // beside ourselves on PostgreSQL
+	goods         []goods
+	languageGoods []goods  // whose packages have an index for each name
+	sizes         []int    // of repositories, ascending
+	peers         []string // by name
+	peersTo       int      // packages: the largest repository that peers are asked to keep
+	patience      time.Duration
+	postgres      bool // beside ourselves on PostgreSQL
 }
 
 // packageFlags defines the flags for package repositories. The function that it returns reads them.
 func packageFlags(flags *flag.FlagSet) func(quick bool) (packagesOptions, error) {
 	var formatNames, peerNames []string
-	for _, g := range allGoods {
+	for _, g := range slices.Concat(allGoods, languageGoods) {
 		formatNames = append(formatNames, g.format)
 	}
 	for _, p := range peerKinds {
@@ -59,6 +60,11 @@ func packageFlags(flags *flag.FlagSet) func(quick bool) (packagesOptions, error)
 		for _, g := range allGoods {
 			if slices.Contains(chosen, g.format) {
 				o.goods = append(o.goods, g)
+			}
+		}
+		for _, g := range languageGoods {
+			if slices.Contains(chosen, g.format) {
+				o.languageGoods = append(o.languageGoods, g)
 			}
 		}
 		if *peers != "none" {

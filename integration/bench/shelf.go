@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -57,7 +58,12 @@ func startShelf(t world.T, g goods, purpose, key string, clients int, on places)
 	if g.onlyRSA && key == ed25519 {
 		index = rsa2048
 	}
-	fmt.Fprintf(&c, "    - {purpose: index, generate: %s}\n", index)
+	if g.keys == nil {
+		fmt.Fprintf(&c, "    - {purpose: index, generate: %s}\n", index)
+	}
+	for _, k := range g.keys {
+		c.WriteString("    - " + k + "\n")
+	}
 	c.WriteString("log: {level: warn}\n")
 	o := world.ProxyOptions{Scenario: purpose + "-" + g.format + "-" + key, Config: c.String()}
 	if on.database != "" {
@@ -120,7 +126,8 @@ func (s *shelf) do(ctx context.Context, a act, p pkg) error {
 	if at == nil {
 		return fmt.Errorf("%s was not uploaded", p.file)
 	}
-	_, err := s.send(ctx, http.MethodDelete, at.String(), "", nil, http.StatusNoContent)
+	want := cmp.Or(s.goods.removed, http.StatusNoContent)
+	_, err := s.send(ctx, http.MethodDelete, at.String(), "", nil, want)
 	return err
 }
 
