@@ -75,7 +75,7 @@ func depotConfig(repositories map[string]repository) string {
 			r.format = name
 		}
 		if r.keys == "" {
-			r.keys = indexKey("generate: " + map[bool]string{true: "rsa2048", false: "ed25519"}[r.format == "alpine"])
+			r.keys = quickKeys(r.format)
 		}
 		keys += "  " + name + ":\n" + r.keys + "    - {purpose: file, scheme: openpgp, generate: ed25519}\n"
 		repos += "  " + name + ":\n    format: " + r.format + "\n"
@@ -87,6 +87,17 @@ func depotConfig(repositories map[string]repository) string {
 		}
 	}
 	return keys + repos
+}
+
+// quickKeys are keys of a format that are quick to make.
+func quickKeys(format string) string {
+	switch format {
+	case "alpine":
+		return indexKey("generate: rsa2048")
+	case "npm", "unity":
+		return "" // those that are made without a word are as quick
+	}
+	return indexKey("generate: ed25519")
 }
 
 // indexKey is an entry of a repository's keys.
