@@ -2,9 +2,10 @@
 // conformance suite and the linter.
 //
 // Each subfolder with a go.mod pins one program by a tool directive, in a module of its own, so that
-// neither the product nor another tool ever decides the version of a dependency. A program is built once
-// into a cache outside of the tree. Its place there is named by the hash of its go.mod and go.sum and by
-// the Go version: a changed pin is a new place, and a second run costs nothing.
+// neither the product nor another tool ever decides the version of a dependency; one with a
+// package-lock.json pins a program of npm in the same way. A program is built once into a cache outside of
+// the tree. Its place there is named by the hash of its pins and by the Go version: a changed pin is a new
+// place, and a second run costs nothing.
 package tools
 
 import (
@@ -18,13 +19,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 )
 
 // A Tool is one pinned program.
 type Tool struct {
 	Name string // the folder's name, and the program's in the cache: cosign2, crane
-	Dir  string // where its go.mod is
+	Dir  string // where its pins are
 	Path string // where the program is, once it is built
 }
 
@@ -34,10 +36,15 @@ func All() ([]Tool, error) {
 	if err != nil {
 		return nil, err
 	}
-	pins, err := filepath.Glob(filepath.Join(root, "integration", "tools", "*", "go.mod"))
-	if err != nil {
-		return nil, err
+	var pins []string
+	for _, name := range []string{"go.mod", npmPins[1]} {
+		found, err := filepath.Glob(filepath.Join(root, "integration", "tools", "*", name))
+		if err != nil {
+			return nil, err
+		}
+		pins = append(pins, found...)
 	}
+	slices.Sort(pins)
 	var all []Tool
 	for _, pin := range pins {
 		tool, err := at(filepath.Dir(pin))
@@ -94,10 +101,13 @@ func (t Tool) Built() bool {
 }
 
 // Build compiles the program into the cache, unless it is there. It may run twice at once: the program
-// appears whole, by a rename. It fails, rather than change it, if go.mod or go.sum lacks something.
+// appears whole, by a rename. It fails, rather than change it, if a pin lacks something.
 func (t Tool) Build(ctx context.Context) error {
 	if t.Built() {
 		return nil
+	}
+	if fromNPM(t.Dir) {
+		return t.buildNPM(ctx)
 	}
 	place := filepath.Dir(t.Path)
 	if err := os.MkdirAll(place, 0o755); err != nil {
@@ -125,7 +135,11 @@ func at(dir string) (Tool, error) {
 	}
 	key := sha256.New()
 	fmt.Fprintln(key, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	for _, file := range []string{"go.mod", "go.sum"} {
+	pins, program := []string{"go.mod", "go.sum"}, name
+	if fromNPM(dir) {
+		pins, program = npmPins, filepath.Join("node_modules", ".bin", name)
+	}
+	for _, file := range pins {
 		data, err := os.ReadFile(filepath.Join(dir, file))
 		if errors.Is(err, fs.ErrNotExist) {
 			return Tool{}, fmt.Errorf("no tool named %s is pinned: %w", name, err)
@@ -137,5 +151,5 @@ func at(dir string) (Tool, error) {
 		key.Write(data)
 	}
 	place := name + "-" + hex.EncodeToString(key.Sum(nil))[:12]
-	return Tool{Name: name, Dir: dir, Path: filepath.Join(cache, place, name)}, nil
+	return Tool{Name: name, Dir: dir, Path: filepath.Join(cache, place, program)}, nil
 }
