@@ -37,7 +37,7 @@ func All() ([]Tool, error) {
 		return nil, err
 	}
 	var pins []string
-	for _, name := range []string{"go.mod", npmPins[1]} {
+	for _, name := range []string{"go.mod", npmLock} {
 		found, err := filepath.Glob(filepath.Join(root, "integration", "tools", "*", name))
 		if err != nil {
 			return nil, err
@@ -137,7 +137,7 @@ func at(dir string) (Tool, error) {
 	fmt.Fprintln(key, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	pins, program := []string{"go.mod", "go.sum"}, name
 	if fromNPM(dir) {
-		pins, program = npmPins, filepath.Join("node_modules", ".bin", name)
+		pins, program = npmFiles(dir)
 	}
 	for _, file := range pins {
 		data, err := os.ReadFile(filepath.Join(dir, file))
