@@ -92,26 +92,31 @@ func (a *archive) digest(name string) ([]byte, error) {
 
 // unpack returns what a small file unpacks to.
 func (a *archive) unpack(name string) ([]byte, error) {
-	if err := a.checkGzip(name); err != nil {
-		return nil, err
-	}
-	r, err := tarball.Decompress(a.open(name), maxPacked)
+	r := a.open(name)
+	return gunzip(name, r, r.Size())
+}
+
+// gunzip returns what a small file of a gem unpacks to.
+func gunzip(name string, file io.ReaderAt, size int64) ([]byte, error) {
+	r, err := openGzip(name, file, size, maxPacked)
 	if err != nil {
-		return nil, within(name, err)
+		return nil, err
 	}
 	defer r.Close()
 	data, err := io.ReadAll(r)
 	return data, within(name, err)
 }
 
-func (a *archive) checkGzip(name string) error {
+// openGzip unpacks a file of a gem, to at most limit bytes.
+func openGzip(name string, file io.ReaderAt, size, limit int64) (io.ReadCloser, error) {
 	magic := make([]byte, 2)
-	if n, err := a.open(name).ReadAt(magic, 0); err != nil && err != io.EOF {
-		return err
+	if n, err := file.ReadAt(magic, 0); err != nil && err != io.EOF {
+		return nil, err
 	} else if n < 2 || magic[0] != 0x1f || magic[1] != 0x8b {
-		return format.Malformedf("the gem's %s is not compressed with gzip", name)
+		return nil, format.Malformedf("the gem's %s is not compressed with gzip", name)
 	}
-	return nil
+	r, err := tarball.Decompress(io.NewSectionReader(file, 0, size), limit)
+	return r, within(name, err)
 }
 
 // checksums returns a checksums.yaml.gz, as RubyGems writes it, of a gemspec as it is packed and of the data of a gem.

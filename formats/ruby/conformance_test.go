@@ -111,3 +111,5 @@ func malformed(tb testing.TB) map[string]formattest.Upload {
 		"metadata in UTF-16":               metadata("\xff\xfe-\x00-\x00"),
 	}
 }
+
+func FuzzMirror(f *testing.F) { formattest.FuzzMirror(f, subject(f, ruby.Defaults())) }

@@ -46,6 +46,9 @@ func indexGem(in format.Shard, emit func(format.File) error) error {
 	if err := emit(indexFile(infoFolder+in.Name(), groupInfo, format.Plain)); err != nil {
 		return err
 	}
+	if err := emitQuick(in, emit); err != nil {
+		return err
+	}
 	sum := hex.EncodeToString(listed[0].Files[format.Plain].Digests[crypto.MD5])
 	return raise(in, lines, sum)
 }

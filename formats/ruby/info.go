@@ -12,6 +12,8 @@ const infoHead = "---\n"
 // info returns the gem's line of info/NAME:
 //
 //	VERSION[-PLATFORM] DEPENDENCY:REQUIREMENT&REQUIREMENT,…|checksum:SHA256,ruby:REQUIREMENT&…,rubygems:REQUIREMENT&…
+//
+// Without a digest it has no checksum.
 func (s gemspec) info(sum []byte) []byte {
 	var needs []string
 	for _, d := range s.dependencies {
@@ -20,7 +22,10 @@ func (s gemspec) info(sum []byte) []byte {
 		}
 	}
 	slices.Sort(needs)
-	about := []string{"checksum:" + hex.EncodeToString(sum)}
+	var about []string
+	if sum != nil {
+		about = append(about, "checksum:"+hex.EncodeToString(sum))
+	}
 	if !s.ruby.isAny() {
 		about = append(about, "ruby:"+s.ruby.compact())
 	}

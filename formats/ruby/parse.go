@@ -82,20 +82,19 @@ func (a *archive) check(s gemspec) error {
 	if err := a.checkSignatures(s.chain); err != nil {
 		return err
 	}
-	return within(dataFile, a.checkData())
+	return a.checkData()
 }
 
 // checkData reads data.tar.gz to its end, so that one that is damaged or leads out of its folder is refused.
 func (a *archive) checkData() error {
-	if err := a.checkGzip(dataFile); err != nil {
-		return err
-	}
-	r, err := tarball.Decompress(a.open(dataFile), maxData)
+	file := a.open(dataFile)
+	r, err := openGzip(dataFile, file, file.Size(), maxData)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	return tarball.Walk(r, tarball.Limits{Entries: maxFiles, Size: maxData}, func(*tar.Header, io.Reader) error { return nil })
+	err = tarball.Walk(r, tarball.Limits{Entries: maxFiles, Size: maxData}, func(*tar.Header, io.Reader) error { return nil })
+	return within(dataFile, err)
 }
 
 // deflated returns data as Zlib::Deflate makes it (RFC 1950).

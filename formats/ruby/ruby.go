@@ -34,8 +34,8 @@ const (
 // Defaults returns the settings of a repository that has none.
 func Defaults() Settings { return Settings{SignPackages: signUnsigned} }
 
-// A Format is the format of RubyGems. It implements [format.Format], [format.Renderer], [format.Unwrapper] and
-// [format.Speaker].
+// A Format is the format of RubyGems. It implements [format.Format], [format.Renderer], [format.Unwrapper], [format.Speaker],
+// [format.Mirror] and [format.Checker].
 type Format struct {
 	settings Settings
 }
