@@ -3,9 +3,9 @@
 //
 // Each subfolder with a go.mod pins one program by a tool directive, in a module of its own, so that
 // neither the product nor another tool ever decides the version of a dependency; one with a
-// package-lock.json pins a program of npm in the same way. A program is built once into a cache outside of
-// the tree. Its place there is named by the hash of its pins and by the Go version: a changed pin is a new
-// place, and a second run costs nothing.
+// package-lock.json pins a program of npm in the same way, and one with a requirements.txt packages of Python. A
+// program is built once into a cache outside of the tree. Its place there is named by the hash of its pins and by
+// the Go version: a changed pin is a new place, and a second run costs nothing.
 package tools
 
 import (
@@ -37,7 +37,7 @@ func All() ([]Tool, error) {
 		return nil, err
 	}
 	var pins []string
-	for _, name := range []string{"go.mod", npmLock} {
+	for _, name := range []string{"go.mod", npmLock, requirements} {
 		found, err := filepath.Glob(filepath.Join(root, "integration", "tools", "*", name))
 		if err != nil {
 			return nil, err
@@ -113,6 +113,9 @@ func (t Tool) Build(ctx context.Context) error {
 	if err := os.MkdirAll(place, 0o755); err != nil {
 		return err
 	}
+	if t.isPython() {
+		return t.buildPython(ctx, place)
+	}
 	unfinished := t.Path + ".unfinished-" + strconv.Itoa(os.Getpid())
 	defer os.Remove(unfinished)
 
@@ -136,8 +139,11 @@ func at(dir string) (Tool, error) {
 	key := sha256.New()
 	fmt.Fprintln(key, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	pins, program := []string{"go.mod", "go.sum"}, name
-	if fromNPM(dir) {
+	switch {
+	case fromNPM(dir):
 		pins, program = npmFiles(dir)
+	case (Tool{Dir: dir}).isPython():
+		pins = []string{requirements}
 	}
 	for _, file := range pins {
 		data, err := os.ReadFile(filepath.Join(dir, file))
