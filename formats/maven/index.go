@@ -26,7 +26,7 @@ func (f *Format) Index(_ format.Site, in format.Shard, emit func(format.File) er
 	if m == nil {
 		return nil
 	}
-	text, err := xml.MarshalIndent(m, "", "  ")
+	text, err := xml.MarshalIndent(m.shown(), "", "  ")
 	if err != nil {
 		return err
 	}

@@ -11,22 +11,54 @@ import (
 // metadata is a maven-metadata.xml (org.apache.maven.artifact.repository.metadata, model version 1.1.0): that of an artifact, of
 // a snapshot, of a group with plugins, or of several that have the same folder.
 type metadata struct {
-	XMLName      xml.Name    `xml:"metadata" json:"-"`
-	ModelVersion string      `xml:"modelVersion,attr,omitempty" json:"-"`
-	GroupID      string      `xml:"groupId,omitempty" json:"-"`
-	ArtifactID   string      `xml:"artifactId,omitempty" json:"-"`
-	Version      string      `xml:"version,omitempty" json:"-"`
-	Versioning   *versioning `xml:"versioning" json:",omitempty"`
-	Plugins      []plugin    `xml:"plugins>plugin,omitempty" json:",omitempty"`
+	XMLName    xml.Name    `xml:"metadata" json:"-"`
+	GroupID    string      `xml:"groupId" json:"-"`
+	ArtifactID string      `xml:"artifactId" json:"-"`
+	Version    string      `xml:"version" json:"-"`
+	Versioning *versioning `xml:"versioning" json:",omitempty"`
+	Plugins    []plugin    `xml:"plugins>plugin" json:",omitempty"`
 }
 
 type versioning struct {
-	Latest      string            `xml:"latest,omitempty" json:"-"`
-	Release     string            `xml:"release,omitempty" json:"-"`
+	Latest      string            `xml:"latest" json:"-"`
+	Release     string            `xml:"release" json:"-"`
 	Snapshot    *snapshotBuild    `xml:"snapshot" json:",omitempty"`
-	Versions    []string          `xml:"versions>version,omitempty" json:",omitempty"`
-	LastUpdated string            `xml:"lastUpdated,omitempty" json:",omitempty"`
-	Files       []snapshotVersion `xml:"snapshotVersions>snapshotVersion,omitempty" json:",omitempty"`
+	Versions    []string          `xml:"versions>version" json:",omitempty"`
+	LastUpdated string            `xml:"lastUpdated" json:",omitempty"`
+	Files       []snapshotVersion `xml:"snapshotVersions>snapshotVersion" json:",omitempty"`
+}
+
+// shown returns the document as it is written: without elements that hold nothing.
+func (m *metadata) shown() any {
+	type shownVersioning struct {
+		Latest      string             `xml:"latest,omitempty"`
+		Release     string             `xml:"release,omitempty"`
+		Snapshot    *snapshotBuild     `xml:"snapshot"`
+		Versions    *[]string          `xml:"versions>version"`
+		LastUpdated string             `xml:"lastUpdated,omitempty"`
+		Files       *[]snapshotVersion `xml:"snapshotVersions>snapshotVersion"`
+	}
+	var versioning *shownVersioning
+	if v := m.Versioning; v != nil {
+		versioning = &shownVersioning{v.Latest, v.Release, v.Snapshot, some(v.Versions), v.LastUpdated, some(v.Files)}
+	}
+	return struct {
+		XMLName      xml.Name         `xml:"metadata"`
+		ModelVersion string           `xml:"modelVersion,attr"`
+		GroupID      string           `xml:"groupId,omitempty"`
+		ArtifactID   string           `xml:"artifactId,omitempty"`
+		Version      string           `xml:"version,omitempty"`
+		Versioning   *shownVersioning `xml:"versioning"`
+		Plugins      *[]plugin        `xml:"plugins>plugin"`
+	}{ModelVersion: "1.1.0", GroupID: m.GroupID, ArtifactID: m.ArtifactID, Version: m.Version, Versioning: versioning, Plugins: some(m.Plugins)}
+}
+
+// some returns nil for nothing.
+func some[E any](all []E) *[]E {
+	if len(all) == 0 {
+		return nil
+	}
+	return &all
 }
 
 // A snapshotBuild is the newest build of a snapshot.
@@ -61,7 +93,7 @@ type folder struct {
 
 // metadata returns the document, or nil if there is nothing to say. Nothing in it depends on the order in which anything came.
 func (d *folder) metadata() *metadata {
-	m := &metadata{ModelVersion: "1.1.0", Plugins: d.allPlugins()}
+	m := &metadata{Plugins: d.allPlugins()}
 	v := d.artifact(m)
 	if s := d.snapshot(m); s != nil {
 		if v == nil {
