@@ -67,6 +67,10 @@ type Spec struct {
 	// EscapedSlash says that clients escape slashes in names, so that "%2f" is as good as a slash.
 	EscapedSlash bool
 
+	// Overlaid says that uploads stay here where the repository stands in front of an upstream, since the upstream's protocol
+	// takes no file by a PUT to its path. Of other formats they go to the upstream, too.
+	Overlaid bool
+
 	// KeyHeader is the name of the header in which clients send an API key, besides Authorization. Such a key is a user and
 	// a password with a colon between them, or the base64 of that.
 	KeyHeader string

@@ -79,7 +79,9 @@ func (r *Repository) stageAll(ctx context.Context, wanted []format.Change, limit
 			}
 			c.remove = w.Op.Paths
 		case format.Mark:
-			c.mark, err = r.stageMark(ctx, w.Op)
+			if c.mark, err = r.stageMark(ctx, w.Op); err == nil && c.mark == nil {
+				continue
+			}
 		case format.Clear:
 			c.clear = &w.Op.Paths[0]
 		default:
@@ -163,10 +165,18 @@ func (r *Repository) stageMark(ctx context.Context, op format.Op) (*marking, err
 	return nil, format.NotFoundf("there is no package at %s", op.Paths[0])
 }
 
+// stageMarkOf returns nil if nothing changes.
 func (r *Repository) stageMarkOf(ctx context.Context, p backend.Package, marks map[string]string) (*marking, error) {
 	m := &marking{path: p.Path, before: p.Record}
 	if err := json.Unmarshal(p.Record, &m.record); err != nil {
 		return nil, fmt.Errorf("the record of %s: %w", p.Path, err)
+	}
+	changes := false
+	for name, value := range marks {
+		changes = changes || m.record.Op.Marks[name] != value
+	}
+	if !changes {
+		return nil, nil // npm names every version of a package when one is marked
 	}
 	if m.record.Foreign != nil {
 		return nil, errForeign(p.Path)

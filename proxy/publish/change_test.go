@@ -89,6 +89,10 @@ func TestAMarkChangesWhatIsListed(t *testing.T) {
 	}
 	h.signed("a/1.parcel")
 	h.mustVerify()
+	generation := h.generation()
+	if h.mustBatch("yank a/1.parcel it leaks", "yank a/2.parcel "); h.generation() != generation {
+		t.Error("marks that are there already make a generation")
+	}
 	h.restart()
 	if err := h.repo.Reindex(t.Context(), func(string) {}); err != nil {
 		t.Fatal(err)

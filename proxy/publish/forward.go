@@ -21,6 +21,8 @@ import (
 //
 // The claim is committed like everything else, so that of two uploads with other bytes, also through two replicas, one is
 // refused before it could overwrite the other's file.
+//
+// Where the format's uploads are Overlaid they stay here, and nothing goes to the upstream.
 
 // claims is the beginning of the keys of paths that are claimed.
 const claims = "c" + groupSeparator
@@ -144,7 +146,15 @@ func (r *Repository) askUpstream(ctx context.Context, s *staged, there []backend
 	if r.Upstream == nil || listed && !nameless(there) || !listed && !r.spec.AnyPath {
 		return nil
 	}
-	s.upstream, err = r.Upstream.Digest(ctx, s.Package.Path)
+	source := s.Package.Path
+	if listed {
+		f, _, _, err := ForeignOf(there[0])
+		if err != nil {
+			return err
+		}
+		source = cmp.Or(f.Source, source)
+	}
+	s.upstream, err = r.Upstream.Digest(ctx, source)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
@@ -169,7 +179,7 @@ func (s *staged) know(there []backend.Package) {
 	}
 }
 
-// deleteUpstream removes the first of the packages at the paths from the upstream, if it was uploaded here.
+// deleteUpstream removes the first of the packages at the paths from the upstream, if it was uploaded here and went there.
 func (r *Repository) deleteUpstream(ctx context.Context, paths []string) error {
 	for _, path := range paths {
 		there, err := r.State.Find(ctx, []string{path}, nil)
@@ -181,6 +191,9 @@ func (r *Repository) deleteUpstream(ctx context.Context, paths []string) error {
 		}
 		if here, err := uploadedHere(there[0]); err != nil || !here {
 			return cmp.Or(err, errForeign(path))
+		}
+		if r.spec.Overlaid {
+			return nil
 		}
 		return r.Upstream.Delete(ctx, path)
 	}

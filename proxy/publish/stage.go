@@ -88,7 +88,7 @@ func (r *Repository) take(ctx context.Context, u Upload) (*spool.Body, error) {
 	return body, err
 }
 
-// stageUpload stages a body, and sends it to the upstream, if there is one.
+// stageUpload stages a body, and sends it to the upstream, if there is one that takes uploads.
 func (r *Repository) stageUpload(ctx context.Context, op format.Op, body *spool.Body, caller Caller) (*staged, error) {
 	if body.Size() <= quick {
 		r.staging.Add(1)
@@ -97,7 +97,7 @@ func (r *Repository) stageUpload(ctx context.Context, op format.Op, body *spool.
 	if body.Size() <= quick {
 		r.staging.Add(-1)
 	}
-	if err == nil && !s.same && r.Upstream != nil && s.Package.Path != "" {
+	if err == nil && !s.same && r.Upstream != nil && !r.spec.Overlaid && s.Package.Path != "" {
 		err = r.forward(ctx, s)
 	}
 	return s, err
@@ -178,6 +178,12 @@ func (r *Repository) stage(ctx context.Context, op format.Op, body *spool.Body, 
 	}
 	s := &staged{Op: op, Package: p, Uploaded: sha256Of(body), Caller: caller}
 	if !p.Waits && !p.Unlisted {
+		if r.Upstream != nil && r.spec.Overlaid {
+			// An upload must not stand in front of a file of the upstream that nobody has asked for yet.
+			if err := r.Upstream.Freshen(ctx, p.Path); err != nil {
+				return nil, err
+			}
+		}
 		// A look ahead, which saves the work. What counts is what the commit finds.
 		there, err := r.State.Find(ctx, []string{p.Path}, nil)
 		if err != nil {
