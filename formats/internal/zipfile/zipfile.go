@@ -22,6 +22,7 @@ import (
 const (
 	endSize        = 22 // of the end of the directory
 	localSize      = 30 // of a header in front of a file, without its name and extra fields
+	recordSize     = 46 // of a file in the directory, without its name, extra fields and comment
 	endMagic       = "PK\x05\x06"
 	localMagic     = "PK\x03\x04"
 	behindMagic    = "PK\x07\x08"
@@ -47,6 +48,13 @@ func Open(b format.Blob) ([]*zip.File, error) {
 	}
 	if len(archive.File) != count {
 		return nil, format.Malformedf("the zip archive says that it holds %d files, and its directory has %d", count, len(archive.File))
+	}
+	size := int64(0)
+	for _, f := range archive.File {
+		size += recordSize + int64(len(f.Name)+len(f.Extra)+len(f.Comment))
+	}
+	if directory+size != b.Size()-endSize {
+		return nil, format.Malformedf("the zip archive's directory is longer or shorter than its end says")
 	}
 	return arrange(b, archive.File, directory)
 }

@@ -84,32 +84,34 @@ func TestWhatTwoReadersCouldReadDifferentlyIsRefused(t *testing.T) {
 		return other
 	}
 	directory := int(binary.LittleEndian.Uint32(good[len(good)-6:]))
+	last := bytes.LastIndex(good, []byte("PK\x01\x02"))
 	comment := append(bytes.Clone(good), "more"...)
 	comment[len(good)-2] = 4
 	hidden := pack(t, member{name: "c", text: "hidden", plain: true})
 	for name, data := range map[string][]byte{
-		"nothing":                           nil,
-		"no archive":                        []byte(strings.Repeat("x", 100)),
-		"a cut off archive":                 good[:len(good)-1],
-		"something behind it":               append(bytes.Clone(good), 0),
-		"a comment":                         comment,
-		"something in front of it":          append([]byte{0}, good...),
-		"another archive in front of it":    append(bytes.Clone(hidden), good...),
-		"another archive behind it":         append(bytes.Clone(good), hidden...),
-		"two files of one name":             pack(t, two[1], member{name: "a/b"}),
-		"a file and a folder of one name":   pack(t, two[1], member{name: "a/b/"}),
-		"a name that leads upwards":         pack(t, member{name: "../a"}),
-		"an absolute name":                  pack(t, member{name: "/a"}),
-		"a name with a backslash":           pack(t, member{name: `a\b`}),
-		"a name with a newline":             pack(t, member{name: "a\nb"}),
-		"a folder that is a file":           bytes.ReplaceAll(pack(t, member{name: "a_", text: "x", plain: true}), []byte("a_"), []byte("a/")),
-		"another way of compression":        pack(t, member{name: "a", method: 14, plain: true}),
-		"another name in front of a file":   change(30, 'b'),
-		"another size in front of a file":   change(22, 1),
-		"a file that the directory has not": change(len(good)-14, 2, 0, 2, 0),
-		"a directory that is elsewhere":     change(len(good)-6, byte(directory-1)),
-		"an archive of several parts":       change(len(good)-18, 1),
-		"ZIP64":                             change(len(good)-14, 0xff, 0xff, 0xff, 0xff),
+		"nothing":                            nil,
+		"no archive":                         []byte(strings.Repeat("x", 100)),
+		"a cut off archive":                  good[:len(good)-1],
+		"something behind it":                append(bytes.Clone(good), 0),
+		"a comment":                          comment,
+		"something in front of it":           append([]byte{0}, good...),
+		"another archive in front of it":     append(bytes.Clone(hidden), good...),
+		"another archive behind it":          append(bytes.Clone(good), hidden...),
+		"two files of one name":              pack(t, two[1], member{name: "a/b"}),
+		"a file and a folder of one name":    pack(t, two[1], member{name: "a/b/"}),
+		"a name that leads upwards":          pack(t, member{name: "../a"}),
+		"an absolute name":                   pack(t, member{name: "/a"}),
+		"a name with a backslash":            pack(t, member{name: `a\b`}),
+		"a name with a newline":              pack(t, member{name: "a\nb"}),
+		"a folder that is a file":            bytes.ReplaceAll(pack(t, member{name: "a_", text: "x", plain: true}), []byte("a_"), []byte("a/")),
+		"another way of compression":         pack(t, member{name: "a", method: 14, plain: true}),
+		"another name in front of a file":    change(30, 'b'),
+		"another size in front of a file":    change(22, 1),
+		"a file that the directory has not":  change(len(good)-14, 2, 0, 2, 0),
+		"a directory that is elsewhere":      change(len(good)-6, byte(directory-1)),
+		"a directory that runs into its end": change(last+32, 4), // as a comment of the last file
+		"an archive of several parts":        change(len(good)-18, 1),
+		"ZIP64":                              change(len(good)-14, 0xff, 0xff, 0xff, 0xff),
 	} {
 		files, err := zipfile.Open(formattest.NewBlob(data))
 		if !errors.Is(err, format.ErrMalformed) {
