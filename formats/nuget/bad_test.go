@@ -40,12 +40,11 @@ func bad() map[string]func(testing.TB) []byte {
 		"files that overlap": changed(func(b []byte) []byte {
 			return record(b, 1, func(r []byte) { binary.LittleEndian.PutUint32(r[42:], 0) })
 		}),
-		"a file that is encrypted":  changed(func(b []byte) []byte { return record(b, 2, func(r []byte) { r[8] |= 1 }) }),
-		"a file in LZMA":            changed(func(b []byte) []byte { return record(b, 2, func(r []byte) { r[10] = 14 }) }),
-		"a file in another archive": changed(func(b []byte) []byte { return record(b, 2, func(r []byte) { r[34] = 1 }) }),
-		"another name in the file":  changed(func(b []byte) []byte { return bytes.Replace(b, []byte("lib/net45"), []byte("lib/net46"), 1) }),
-		"another size in the list":  changed(func(b []byte) []byte { return record(b, 2, func(r []byte) { r[24]++ }) }),
-		"another sum in the list":   changed(func(b []byte) []byte { return record(b, 1, func(r []byte) { r[16]++ }) }),
+		"a file that is encrypted": changed(func(b []byte) []byte { return record(b, 2, func(r []byte) { r[8] |= 1 }) }),
+		"a file in LZMA":           changed(func(b []byte) []byte { return record(b, 2, func(r []byte) { r[10] = 14 }) }),
+		"another name in the file": changed(func(b []byte) []byte { return bytes.Replace(b, []byte("lib/net45"), []byte("lib/net46"), 1) }),
+		"another size in the list": changed(func(b []byte) []byte { return record(b, 2, func(r []byte) { r[24]++ }) }),
+		"another sum in the list":  changed(func(b []byte) []byte { return record(b, 1, func(r []byte) { r[16]++ }) }),
 		"a .nuspec that is a bomb": func(tb testing.TB) []byte {
 			return zipped(tb, file{name: "a.nuspec", data: strings.Repeat(" ", 64<<20)})
 		},
@@ -69,7 +68,7 @@ func bad() map[string]func(testing.TB) []byte {
 		"a file with a newline":              named("a\nb"),
 		"a file with an escaped NUL":         named("a%00b"),
 		"a file without a name":              named("lib//x"),
-		"a file with a name without end":     named(strings.Repeat("n", 2000)),
+		"a file with a name without end":     named(strings.Repeat("n", 5000)),
 		"a folder with content":              changed(func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("_rels/.rels"), []byte("_rels/.rel/")) }),
 		"a signature that is none":           files(file{name: ".signature.p7s", data: "signed", header: func(h *zip.FileHeader) { h.Method = zip.Store }}),
 		"a signature that is compressed":     files(file{name: ".signature.p7s", data: "signed"}),

@@ -1,12 +1,14 @@
 package nuget
 
 import (
+	"archive/zip"
 	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"hallmark/formats/format"
+	"hallmark/formats/internal/zipfile"
 )
 
 // A manifest is what the .nuspec of a package says (learn.microsoft.com/nuget/reference/nuspec).
@@ -41,22 +43,22 @@ var idPattern = regexp.MustCompile(`^[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*$`)
 func isID(s string) bool { return len(s) <= maxID && idPattern.MatchString(s) }
 
 // readManifest reads the .nuspec of a package, which is the only file of that kind in its root.
-func readManifest(b format.Blob, a *archive) (manifest, []byte, error) {
-	var found *entry
-	for i := range a.entries {
-		name := unescaped(a.entries[i].name)
+func readManifest(a *archive) (manifest, []byte, error) {
+	var found *zip.File
+	for _, f := range a.files {
+		name := unescaped(f.Name)
 		if strings.Contains(name, "/") || !strings.HasSuffix(strings.ToLower(name), ".nuspec") {
 			continue
 		}
 		if found != nil {
-			return manifest{}, nil, format.Malformedf("the package has two .nuspec: %.100q and %.100q", found.name, name)
+			return manifest{}, nil, format.Malformedf("the package has two .nuspec: %.100q and %.100q", found.Name, name)
 		}
-		found = &a.entries[i]
+		found = f
 	}
 	if found == nil {
 		return manifest{}, nil, format.Malformedf("the zip archive has no .nuspec in its root, and a NuGet package has one: make it with nuget pack or dotnet pack")
 	}
-	data, err := a.read(b, found, maxManifest)
+	data, err := zipfile.Read(found, maxManifest)
 	if err != nil {
 		return manifest{}, nil, err
 	}

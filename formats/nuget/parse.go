@@ -24,7 +24,7 @@ func (*Format) Parse(op format.Op, b format.Blob, sigs []format.Signature) (form
 	if err != nil {
 		return format.Package{}, err
 	}
-	m, nuspec, err := readManifest(b, a)
+	m, nuspec, err := readManifest(a)
 	if err != nil {
 		return format.Package{}, err
 	}

@@ -24,15 +24,15 @@ func (a *archive) splice(signature []byte, at time.Time) []format.Patch {
 	}
 	common = append(common, byte(len(signatureName)), 0, 0, 0) // lengths of name and extra field
 
-	local := append(binary.LittleEndian.AppendUint32(nil, localSignature), common...)
+	local := append([]byte(localMagic), common...)
 	local = append(append(local, signatureName...), signature...)
 
-	listed := append(binary.LittleEndian.AppendUint32(nil, directorySignature), 20, 0) // version that made it
-	listed = append(append(listed, common...), make([]byte, 10)...)                    // comment, disk, attributes
+	listed := append([]byte(directoryMagic), 20, 0)                 // version that made it
+	listed = append(append(listed, common...), make([]byte, 10)...) // comment, disk, attributes
 	listed = append(binary.LittleEndian.AppendUint32(listed, uint32(last)), signatureName...)
 
 	directory := record - a.directory + int64(len(listed))
-	listed = append(listed, a.endOf(len(a.files())+1, directory, last+int64(len(local)))...)
+	listed = append(listed, a.endOf(len(a.files)+1, directory, last+int64(len(local)))...)
 	return []format.Patch{
 		{Section: format.Section{Offset: last, Size: a.directory - last}, Data: local},
 		{Section: format.Section{Offset: record, Size: a.size - record}, Data: listed},

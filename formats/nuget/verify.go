@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"hallmark/formats/format"
+	"hallmark/formats/internal/zipfile"
 )
 
 // signatures are those of a package: one primary, and perhaps a repository's countersignature of an author's.
@@ -24,7 +25,7 @@ type signatures struct {
 // readSignatures reads the signatures of a package and verifies all that can be verified without trusting anybody: whether
 // they are by the keys of the certificates that they name, and of this package. It returns nil for a package that has none.
 func readSignatures(b format.Blob, a *archive) (*signatures, error) {
-	s, err := parseSignatures(b, a)
+	s, err := parseSignatures(a)
 	if err != nil || s == nil {
 		return nil, err
 	}
@@ -40,11 +41,11 @@ func readSignatures(b format.Blob, a *archive) (*signatures, error) {
 }
 
 // parseSignatures reads the signatures of a package and verifies nothing.
-func parseSignatures(b format.Blob, a *archive) (*signatures, error) {
+func parseSignatures(a *archive) (*signatures, error) {
 	if a.signature == nil {
 		return nil, nil
 	}
-	der, err := a.read(b, a.signature, maxSignature)
+	der, err := zipfile.Read(a.signature.File, maxSignature)
 	if err != nil {
 		return nil, err
 	}
@@ -195,16 +196,8 @@ func (a *archive) digest(b format.Blob, h crypto.Hash) ([]byte, error) {
 			return nil, err
 		}
 	}
-	w.Write(a.endOf(len(a.files()), record-a.directory, last))
+	w.Write(a.endOf(len(a.files), record-a.directory, last))
 	return w.Sum(nil), nil
-}
-
-// files returns the entries but for the signature.
-func (a *archive) files() []entry {
-	if a.signature == nil {
-		return a.entries
-	}
-	return a.entries[:len(a.entries)-1]
 }
 
 func sum(h crypto.Hash, data []byte) []byte {
