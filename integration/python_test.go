@@ -11,18 +11,36 @@ import (
 	"hallmark/integration/world"
 )
 
-// pythonOf sets a machine up by the texts that the repository serves for its installers.
-func (d *depot) pythonOf(t *testing.T) *world.Python {
+// A pythonMachine is set up by the texts that the repository serves.
+type pythonMachine struct {
+	*world.Python
+	verify string // the commands that they show
+}
+
+// pythonOf sets a machine up.
+func (d *depot) pythonOf(t *testing.T) pythonMachine {
 	t.Helper()
-	p := world.NewPython(t)
+	p := pythonMachine{Python: world.NewPython(t)}
 	for _, client := range []string{"pip", "uv", "twine"} {
-		must(t, p.Setup(t, "curl -fsS '"+d.URL+"/-/setup/python?client="+client+"' | sh"))
+		out := p.Command("sh").Run(t, "-c", "curl -fsS '"+d.URL+"/-/setup/python?client="+client+"' | sh")
+		_, commands, ok := strings.Cut(out, "To verify the page")
+		_, commands, found := strings.Cut(commands, "\n")
+		if !ok || !found {
+			t.Fatalf("the text shows nothing:\n%s", out)
+		}
+		p.verify = strings.Replace(commands, "Or a file of it, by its own signature:", "", 1)
 	}
 	return p
 }
 
+// verified runs the commands for a file of a project.
+func (p pythonMachine) verified(t *testing.T, project, file string) error {
+	t.Helper()
+	return p.Setup(t, "set -e\nrm -rf /got\nmkdir /got\ncd /got\n"+strings.NewReplacer("PROJECT", project, "FILE", file).Replace(p.verify))
+}
+
 // uploads has an uploader send a file of ours, with others beside it.
-func (d *depot) uploads(t *testing.T, p *world.Python, uploader string, files ...string) (string, error) {
+func (d *depot) uploads(t *testing.T, p pythonMachine, uploader string, files ...string) (string, error) {
 	t.Helper()
 	must(t, p.Setup(t, "rm -rf /dist && mkdir /dist"))
 	var there []string
@@ -34,7 +52,7 @@ func (d *depot) uploads(t *testing.T, p *world.Python, uploader string, files ..
 }
 
 // has wants a version to be installed by each installer, when it is asked for what is required.
-func has(t *testing.T, p *world.Python, requirement, want string) {
+func has(t *testing.T, p pythonMachine, requirement, want string) {
 	t.Helper()
 	for _, installer := range world.Installers {
 		if _, err := p.Install(t, installer, requirement); err != nil {
@@ -46,7 +64,7 @@ func has(t *testing.T, p *world.Python, requirement, want string) {
 }
 
 // refuses wants each installer to refuse what is required, and to say so in one of these words.
-func refuses(t *testing.T, p *world.Python, requirement string, words ...string) {
+func refuses(t *testing.T, p pythonMachine, requirement string, words ...string) {
 	t.Helper()
 	must(t, p.Setup(t, "rm -rf /app"))
 	for _, installer := range world.Installers {
@@ -170,27 +188,14 @@ func TestPythonSignaturesAreVerifiedByGPG(t *testing.T) {
 		all := fetched(t, d.address("/python/simple/%s", name))
 		must(t, world.Verifiers(t)[0].Detached(t, d.key(t, "python", "openpgp.gpg"), all, fetched(t, d.address("/python/simple/%s.asc", name))))
 	}
-	must(t, p.Setup(t, "set -e\ncd /tmp\n"+verifyOf(t, p, "hello", filepath.Base(wheel))))
+	must(t, p.verified(t, "hello", filepath.Base(wheel)))
 	for _, what := range []string{`index\.html$`, `\.whl$`} {
 		d.Intercept(world.Flip(regexp.MustCompile(what)))
-		if err := p.Setup(t, "set -e\ncd /tmp\n"+verifyOf(t, p, "hello", filepath.Base(wheel))); err == nil {
+		if err := p.verified(t, "hello", filepath.Base(wheel)); err == nil {
 			t.Errorf("%s is taken with one bit flipped", what)
 		}
 		d.Intercept(nil)
 	}
-}
-
-// verifyOf returns the commands that the set-up text shows, for a file of a project.
-func verifyOf(t *testing.T, p *world.Python, project, file string) string {
-	t.Helper()
-	out := p.Command("sh").Run(t, "-c", "curl -fsS $(sed -n 's,^index-url = \\(.*\\)/python/simple/,\\1,p' /etc/pip.conf)'/-/setup/python?client=pip' | sh")
-	_, commands, ok := strings.Cut(out, "To verify the page")
-	_, commands, found := strings.Cut(commands, "\n")
-	if !ok || !found {
-		t.Fatalf("the text shows nothing:\n%s", out)
-	}
-	commands = strings.Replace(commands, "Or a file of it, by its own signature:", "", 1)
-	return strings.NewReplacer("PROJECT", project, "FILE", file).Replace(commands)
 }
 
 // What is wrong with a distribution is what its uploader reads.
