@@ -1,0 +1,380 @@
+package integration
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"hallmark/integration/world"
+	"hallmark/signing"
+)
+
+const high = "HighSecurity"
+
+// openRuby starts a proxy with one repository of gems, whose gems are signed by keys in these files, or by one that is made.
+func openRuby(t *testing.T, keys ...string) *depot {
+	t.Helper()
+	return openDepot(t, rubyKeys(keys...))
+}
+
+func rubyKeys(files ...string) map[string]repository {
+	keys := indexKey("generate: ed25519")
+	for _, file := range files {
+		keys += "    - {purpose: package, key: \"file:" + file + "\"}\n"
+	}
+	if len(files) == 0 {
+		keys += "    - {purpose: package, generate: rsa2048}\n"
+	}
+	return map[string]repository{"ruby": {keys: keys}}
+}
+
+// push pushes a gem with gem push, and returns what that says.
+func (d *depot) push(t *testing.T, client *world.RubyGems, g world.Gem) (string, error) {
+	t.Helper()
+	return d.pushFile(t, client, g.Build(t))
+}
+
+func (d *depot) pushFile(t *testing.T, client *world.RubyGems, file string) (string, error) {
+	t.Helper()
+	client.Command("mkdir", "-p", "/root/push").Run(t)
+	at := "/root/push/" + filepath.Base(file)
+	client.Copy(t, file, at)
+	return client.Gem("push", "--host", d.URL+"/ruby").Try(t, at)
+}
+
+func (d *depot) pushes(t *testing.T, client *world.RubyGems, gems ...world.Gem) {
+	t.Helper()
+	for _, g := range gems {
+		out, err := d.push(t, client, g)
+		must(t, err)
+		if want := "Successfully registered gem: " + strings.TrimSuffix(g.File(), ".gem"); !strings.Contains(out, want) {
+			t.Errorf("gem push says %q, and should say %q", out, want)
+		}
+	}
+}
+
+// trusting returns a client that was set up by the text that the repository serves.
+func (d *depot) trusting(t *testing.T, client string) *world.RubyGems {
+	t.Helper()
+	g := world.NewRubyGems(t)
+	must(t, g.Setup(t, d.setupText(t, "ruby", client)))
+	return g
+}
+
+// hasGem fails the test unless these versions of a gem are installed.
+func hasGem(t *testing.T, g *world.RubyGems, name, versions string) {
+	t.Helper()
+	if has := g.Installed(t, name); has != versions {
+		t.Errorf("of %s there is %q, want %q", name, has, versions)
+	}
+}
+
+func TestGemsAreInstalledUnderTheHighestPolicy(t *testing.T) {
+	t.Parallel()
+	d := openRuby(t)
+	g := d.trusting(t, "gem")
+	d.pushes(t, g, world.Gem{Name: "base", Version: "1.2.0"}, world.Gem{Name: "hello", Version: "1.9.0", Needs: []string{"base ~> 1.0"}})
+	g.Install(high).Run(t, "hello")
+	hasGem(t, g, "hello", "1.9.0")
+	hasGem(t, g, "base", "1.2.0")
+
+	d.pushes(t, g, world.Gem{Name: "hello", Version: "1.10.0", Needs: []string{"base ~> 1.0"}}, world.Gem{Name: "hello", Version: "2.0.0.rc1"},
+		world.Gem{Name: "hello", Version: "1.10.0", Platform: "java"})
+	g.Gem("update", "--no-document", "--trust-policy", high).Run(t, "hello")
+	hasGem(t, g, "hello", "1.10.0, 1.9.0")
+	g.Install(high).Run(t, "hello", "--pre")
+	hasGem(t, g, "hello", "2.0.0.rc1, 1.10.0, 1.9.0")
+	if out := g.Gem("list", "--remote", "--all", "--prerelease").Run(t, "hello"); !strings.Contains(out, "2.0.0.rc1") {
+		t.Errorf("gem lists\n%s", out)
+	}
+	if out := g.Gem("list", "--remote", "--all").Run(t, "hello"); !strings.Contains(out, "hello (1.10.0 ruby java, 1.9.0)") {
+		t.Errorf("gem lists\n%s", out)
+	}
+	if out := g.Gem("search").Run(t, "."); !strings.Contains(out, "base (1.2.0)") || !strings.Contains(out, "hello (1.10.0") {
+		t.Errorf("gem finds\n%s", out)
+	}
+	if out := g.Gem("specification", "--remote").Run(t, "hello", "summary"); !strings.Contains(out, "A gem — hello") {
+		t.Errorf("the gemspec in the index says %q", out)
+	}
+
+	if out := g.Gem("yank", "--host", d.URL+"/ruby", "-v", "1.10.0").Run(t, "hello"); !strings.Contains(out, "Successfully deleted gem: hello-1.10.0") {
+		t.Errorf("gem yank says %q", out)
+	}
+	world.Delete(t, d.URL+"/ruby/gems/hello-1.10.0-java.gem", http.StatusNoContent)
+	if out := g.Gem("yank", "--host", d.URL+"/ruby", "-v", "1.10.0").Run(t, "hello"); !strings.Contains(out, "hello-1.10.0") ||
+		strings.Contains(out, "Successfully") {
+		t.Errorf("of a gem that is gone, gem yank says %q", out)
+	}
+	g.Gem("uninstall", "--all", "--executables").Run(t, "hello")
+	g.Install(high).Run(t, "hello")
+	hasGem(t, g, "hello", "1.9.0")
+	g.Install(high).Refuses(t, []string{"Could not find a valid gem 'hello' (= 1.10.0)"}, "hello", "-v", "1.10.0")
+}
+
+// Clients that do not find the compact index go by the older one.
+func TestGemsAreInstalledByTheOlderIndex(t *testing.T) {
+	t.Parallel()
+	d := openRuby(t)
+	g := d.trusting(t, "gem")
+	d.pushes(t, g, world.Gem{Name: "base", Version: "1.0"}, world.Gem{Name: "base", Version: "1.1"},
+		world.Gem{Name: "hello", Version: "1.0", Needs: []string{"base ~> 1.0"}}, world.Gem{Name: "hello", Version: "1.1.pre"})
+	d.Intercept(missing(regexp.MustCompile(`^/ruby/(versions|names|info/.*|)$`)))
+	d.Reset()
+	g.Install(high).Run(t, "hello")
+	hasGem(t, g, "hello", "1.0")
+	hasGem(t, g, "base", "1.1")
+	g.Install(high).Run(t, "hello", "--pre")
+	hasGem(t, g, "hello", "1.1.pre, 1.0")
+	asked := map[string]bool{}
+	for _, r := range d.Requests() {
+		asked[r.Path] = true
+	}
+	for _, p := range []string{"specs.4.8.gz", "prerelease_specs.4.8.gz", "quick/Marshal.4.8/hello-1.1.pre.gemspec.rz"} {
+		if !asked["/ruby/"+p] {
+			t.Errorf("gem did not ask for %s", p)
+		}
+	}
+}
+
+func TestGemRefusesWhatIsNotSignedByAKeyThatItTrusts(t *testing.T) {
+	t.Parallel()
+	d, other := openRuby(t), openRuby(t)
+	g, stranger := d.trusting(t, "gem"), world.NewRubyGems(t)
+	hello := world.Gem{Name: "hello", Version: "1.0"}
+	d.pushes(t, g, hello)
+	other.pushes(t, g, hello)
+	plain, err := os.ReadFile(hello.Build(t))
+	must(t, err)
+	file := regexp.MustCompile(`^/ruby/gems/hello-1\.0\.gem$`)
+	for _, c := range []struct {
+		what, policy string
+		intercept    world.Interceptor
+		why          string // empty: it is installed
+	}{
+		{"data with a flipped bit", high, world.Alter(file, flipData), "checksum mismatch for data.tar.gz"},
+		{"a signature with a flipped bit", high, world.Alter(file, flipSignature), "invalid signature"},
+		{"a signature with a flipped bit", "MediumSecurity", world.Alter(file, flipSignature), "invalid signature"},
+		{"a gem by another repository", high, instead(t, other.URL, file), "is not trusted"},
+		{"a gem by another repository", "MediumSecurity", instead(t, other.URL, file), "is not trusted"},
+		{"a gem without a signature", high, world.Alter(file, func(string, []byte) []byte { return plain }), "unsigned gems are not allowed"},
+		{"a gem without a signature", "MediumSecurity", world.Alter(file, func(string, []byte) []byte { return plain }), ""},
+		{"the gem as it is", high, nil, ""},
+		{"the gem as it is", "MediumSecurity", nil, ""},
+	} {
+		d.Intercept(c.intercept)
+		g.Command("sh").Run(t, "-c", "rm -rf /var/lib/gems /root/.local/share/gem/ruby")
+		if c.why == "" {
+			if out, err := g.Install(c.policy).Try(t, "hello"); err != nil {
+				t.Errorf("%s under %s: %v\n%s", c.what, c.policy, err, out)
+			}
+			hasGem(t, g, "hello", "1.0")
+			continue
+		}
+		g.Install(c.policy).Refuses(t, []string{c.why}, "hello")
+		hasGem(t, g, "hello", "")
+	}
+	d.Intercept(nil)
+	stranger.Install(high).Refuses(t, []string{"is not trusted"}, "hello", "--source", d.URL+"/ruby/")
+	hasGem(t, stranger, "hello", "")
+}
+
+// flipData flips a bit of the data in a gem, in the date of its compression, and flipSignature one of its signature.
+func flipData(_ string, gem []byte) []byte      { return flipBehind(gem, "data.tar.gz\x00", 5) }
+func flipSignature(_ string, gem []byte) []byte { return flipBehind(gem, "data.tar.gz.sig\x00", 40) }
+
+// flipBehind flips a bit of a file in a gem.
+func flipBehind(gem []byte, name string, at int) []byte {
+	const header = 512
+	gem[strings.Index(string(gem), name)+header+at] ^= 1
+	return gem
+}
+
+func TestBundlerInstallsUnderTheHighestPolicy(t *testing.T) {
+	t.Parallel()
+	d, other := openRuby(t), openRuby(t)
+	g := d.trusting(t, "bundler")
+	d.pushes(t, g, world.Gem{Name: "base", Version: "1.0"}, world.Gem{Name: "hello", Version: "1.0", Needs: []string{"base ~> 1.0"}})
+	other.pushes(t, g, world.Gem{Name: "hello", Version: "1.1", Needs: []string{"base ~> 1.0"}})
+	must(t, g.Setup(t, "printf 'source \""+d.URL+"/ruby/\"\\ngem \"hello\"\\n' > /root/app/Gemfile"))
+	g.Bundle("install").Run(t, "--trust-policy", high)
+	has := func(version string) {
+		t.Helper()
+		if out := g.Bundle("list").Run(t); !strings.Contains(out, "hello ("+version+")") || !strings.Contains(out, "base (1.0)") {
+			t.Errorf("bundler has not hello %s:\n%s", version, out)
+		}
+	}
+	has("1.0")
+
+	d.Reset()
+	g.Bundle("update").Run(t)
+	for _, r := range d.Requests() {
+		if r.Path == "/ruby/versions" && r.Status != http.StatusNotModified {
+			t.Errorf("bundler asks for what it has already: %s", r.Line())
+		}
+	}
+	d.pushes(t, g, world.Gem{Name: "hello", Version: "1.1", Needs: []string{"base ~> 1.0"}})
+	file := regexp.MustCompile(`^/ruby/gems/hello-1\.1\.gem$`)
+	for _, c := range []struct {
+		intercept world.Interceptor
+		why       string
+	}{
+		{world.Alter(file, flipSignature), "invalid signature"},
+		{instead(t, other.URL, file), "not trusted"},
+	} {
+		d.Intercept(c.intercept)
+		g.Command("sh").Run(t, "-c", "rm -f /root/app/vendor/ruby/*/cache/hello-1.1.gem") // bundler keeps what it refuses
+		if out := g.Bundle("update").Refuses(t, nil, "hello"); !strings.Contains(strings.Join(strings.Fields(out), " "), c.why) {
+			t.Errorf("bundler refuses for another reason than %q:\n%s", c.why, out)
+		}
+	}
+	d.Intercept(nil)
+	d.Reset()
+	g.Command("sh").Run(t, "-c", "rm -f /root/app/vendor/ruby/*/cache/hello-1.1.gem")
+	g.Bundle("update").Run(t, "hello")
+	has("1.1")
+	for _, r := range d.Requests() {
+		if strings.HasSuffix(r.Path, "specs.4.8.gz") || strings.Contains(r.Path, "/dependencies") {
+			t.Errorf("bundler did without the compact index: %s", r.Line())
+		}
+	}
+}
+
+// What is wrong with a gem stands in the terminal of whoever pushes it.
+func TestGemPushShowsWhyAGemIsRefused(t *testing.T) {
+	t.Parallel()
+	d := openRuby(t)
+	g := world.NewRubyGems(t)
+	hello := world.Gem{Name: "hello", Version: "1.0"}
+	d.pushes(t, g, hello, hello) // the same again is not refused
+	author := newAuthor(t)
+	signed, err := os.ReadFile(world.Gem{Name: "signed", Version: "1.0", Key: author.key, Certificate: author.certificate}.Build(t))
+	must(t, err)
+	asc := world.Gem{Name: "hello.asc", Version: "1.0"}.Build(t)
+	for _, c := range []struct{ what, file, why string }{
+		{"other bytes of a version", world.Gem{Name: "hello", Version: "1.0", Content: "puts 2\n"}.Build(t), "gems/hello-1.0.gem"},
+		{"a broken signature", write(t, "signed-1.0.gem", string(flipSignature("", signed))), "the signature of data.tar.gz in the gem is not one over SHA-256"},
+		{"a name that cannot be", asc, "cannot be the name of a gem here"},
+	} {
+		if out, err := d.pushFile(t, g, c.file); err == nil || !strings.Contains(out, c.why) {
+			t.Errorf("%s: gem push says\n%s\nand should say %q (%v)", c.what, out, c.why, err)
+		}
+	}
+	if versions := world.Get(t, d.URL+"/ruby/versions"); strings.Count(versions, "\n") != 3 {
+		t.Errorf("something of that is listed:\n%s", versions)
+	}
+}
+
+// An author's signature stays, and verifies for who trusts the author.
+func TestAGemThatItsAuthorSignedStaysAsItIs(t *testing.T) {
+	t.Parallel()
+	d := openRuby(t)
+	g := d.trusting(t, "gem")
+	author := newAuthor(t)
+	file := world.Gem{Name: "signed", Version: "1.0", Key: author.key, Certificate: author.certificate}.Build(t)
+	out, err := d.pushFile(t, g, file)
+	must(t, err)
+	if !strings.Contains(out, "Successfully registered gem: signed-1.0") {
+		t.Errorf("gem push says %q", out)
+	}
+	same(t, file, fetched(t, d.URL+"/ruby/gems/signed-1.0.gem"))
+	g.Install(high).Refuses(t, []string{"is not trusted"}, "signed")
+	g.Copy(t, author.certificate, "/root/author.pem")
+	g.Gem("cert").Run(t, "--add", "/root/author.pem")
+	g.Install(high).Run(t, "signed")
+	hasGem(t, g, "signed", "1.0")
+}
+
+// The oldest key signs until it goes. Who was set up while both were there trusts both.
+func TestGemsMoveFromOneKeyToAnother(t *testing.T) {
+	t.Parallel()
+	older, newer := certifiedKey(t), certifiedKey(t)
+	d := openRuby(t, older)
+	before := d.trusting(t, "gem")
+	d.pushes(t, before, world.Gem{Name: "hello", Version: "1.0"})
+	before.Install(high).Run(t, "hello")
+
+	d.reconfigure(t, rubyKeys(older, newer))
+	during := d.trusting(t, "gem")
+	d.pushes(t, during, world.Gem{Name: "hello", Version: "2.0"})
+	for _, g := range []*world.RubyGems{before, during} {
+		g.Install(high).Run(t, "hello")
+		if has := g.Installed(t, "hello"); !strings.HasPrefix(has, "2.0") {
+			t.Errorf("while both keys are there, %q is installed", has)
+		}
+	}
+	d.reconfigure(t, rubyKeys(newer))
+	after := d.trusting(t, "gem")
+	d.pushes(t, after, world.Gem{Name: "hello", Version: "3.0"})
+	for _, g := range []*world.RubyGems{during, after} {
+		g.Install(high).Run(t, "hello")
+		if has := g.Installed(t, "hello"); !strings.HasPrefix(has, "3.0") {
+			t.Errorf("after the older key went, %q is installed", has)
+		}
+	}
+	before.Install(high).Refuses(t, []string{"is not trusted"}, "hello")
+	after.Install(high).Refuses(t, []string{"is not trusted"}, "hello", "-v", "1.0")
+	during.Install(high).Run(t, "hello", "-v", "1.0")
+}
+
+// The files of the index have signatures beside them, though no client of Ruby asks for them.
+func TestTheIndexesOfGemsAreSigned(t *testing.T) {
+	t.Parallel()
+	d, other := openRuby(t), openRuby(t)
+	d.putAt(t, d.URL+"/ruby/gems/", world.Gem{Name: "hello", Version: "1.0"}.Build(t))
+	for _, name := range []string{"versions", "names", "info/hello", "specs.4.8.gz", "latest_specs.4.8.gz", "prerelease_specs.4.8.gz"} {
+		file, signature := fetched(t, d.URL+"/ruby/"+name), fetched(t, d.URL+"/ruby/"+name+".asc")
+		for _, v := range world.Verifiers(t) {
+			if err := v.Detached(t, d.key(t, "ruby", "openpgp.gpg"), file, signature); err != nil {
+				t.Errorf("%s: %s: %v", v.Name(), name, err)
+			}
+			if v.Detached(t, d.key(t, "ruby", "openpgp.gpg"), altered(t, file), signature) == nil ||
+				v.Detached(t, other.key(t, "ruby", "openpgp.gpg"), file, signature) == nil {
+				t.Errorf("%s: %s is taken with one bit flipped, or by another key", v.Name(), name)
+			}
+		}
+	}
+}
+
+// same fails the test unless two files have the same bytes.
+func same(t *testing.T, a, b string) {
+	t.Helper()
+	x, err := os.ReadFile(a)
+	must(t, err)
+	y, err := os.ReadFile(b)
+	must(t, err)
+	if string(x) != string(y) {
+		t.Errorf("%s and %s differ", a, b)
+	}
+}
+
+// An author has a key and a certificate, as "gem cert --build" makes them.
+type author struct{ key, certificate string }
+
+func newAuthor(t *testing.T) author {
+	t.Helper()
+	dir := t.TempDir()
+	gem := world.Command{Path: world.Installed(t, "ruby", "gem"), Dir: dir, Env: []string{"HOME=" + dir, "GEM_PRIVATE_KEY_PASSPHRASE="}}
+	gem.Run(t, "cert", "--build", "author@example.org")
+	return author{filepath.Join(dir, "gem-private_key.pem"), filepath.Join(dir, "gem-public_cert.pem")}
+}
+
+// certifiedKey returns a file with an RSA key and its certificate.
+func certifiedKey(t *testing.T) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	must(t, err)
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	must(t, err)
+	certificate, err := signing.NewCertificate(key, "ruby", time.Now())
+	must(t, err)
+	return write(t, "package.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))+
+		string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})))
+}
