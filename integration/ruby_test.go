@@ -343,6 +343,46 @@ func TestTheIndexesOfGemsAreSigned(t *testing.T) {
 	}
 }
 
+// sameSpec compares the gemspecs of gems with those that stand for them in the quick index, as Ruby reads both.
+const sameSpec = `ARGV.each_slice(2) do |gem, quick|
+  want, got = Gem::Package.new(gem).spec.tap(&:sanitize), Marshal.load(Gem::Util.inflate(File.binread(quick)))
+  %i[name version original_platform platform full_name date summary description homepage authors metadata required_ruby_version
+     required_rubygems_version dependencies runtime_dependencies rubygems_version].each do |field|
+    a, b = want.send(field), got.send(field)
+    abort "#{gem}: #{field} is #{b.inspect}, and should be #{a.inspect}" unless a == b
+  end
+  abort "#{gem}: email" unless Array(want.email) == Array(got.email)
+  puts "same #{got.full_name}"
+end`
+
+func TestTheQuickIndexHasTheGemspecsOfTheGems(t *testing.T) {
+	t.Parallel()
+	d := openRuby(t)
+	gems := []world.Gem{
+		{Name: "plain", Version: "1.0"},
+		{Name: "needy", Version: "2.0.0.beta.3", Needs: []string{"plain ~> 1.0", "other >= 0", "pre >= 2.0.a"}},
+	}
+	for _, platform := range []string{
+		"java", "x86_64-linux", "x86_64-linux-musl", "aarch64-linux-gnu", "arm-linux-gnueabihf", "i686-linux", "x86-mingw32", "x64-mingw-ucrt",
+		"x86-mswin32-60", "x86_64-darwin-19", "x86_64-darwin19", "arm64-darwin", "universal-darwin-20", "amd64-freebsd-13", "sparc-solaris2.8",
+		"x86_64-openbsd7.0", "x86_64-strange",
+	} {
+		gems = append(gems, world.Gem{Name: "native", Version: "1.0", Platform: platform})
+	}
+	var args, files []string
+	for _, g := range gems {
+		built := g.Build(t)
+		address := d.putAt(t, d.URL+"/ruby/gems/", built)
+		name := strings.TrimSuffix(address[strings.LastIndex(address, "/")+1:], ".gem")
+		args = append(args, built, fetched(t, d.URL+"/ruby/quick/Marshal.4.8/"+name+".gemspec.rz"))
+		files = append(files, name)
+	}
+	ruby := world.Command{Path: world.Installed(t, "ruby", "ruby"), Args: []string{"-rrubygems/package", "-e", sameSpec}}
+	if out := ruby.Run(t, args...); strings.Count(out, "same ") != len(files) {
+		t.Errorf("of %d gems, Ruby has compared\n%s", len(files), out)
+	}
+}
+
 // same fails the test unless two files have the same bytes.
 func same(t *testing.T, a, b string) {
 	t.Helper()

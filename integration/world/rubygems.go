@@ -44,7 +44,7 @@ func (g Gem) Build(t T) string {
 	if g.Key != "" {
 		fmt.Fprintf(&more, "  s.signing_key = %q\n  s.cert_chain = [%q]\n", g.Key, g.Certificate)
 	}
-	spec := fmt.Sprintf("Gem::Specification.new do |s|\n  s.name = %q\n  s.version = %q\n  s.summary = %q\n  s.authors = [\"Hallmark\"]\n"+
+	spec := fmt.Sprintf("Gem::Specification.new do |s|\n  s.name = %q\n  s.version = %q\n  s.summary = %q\n  s.authors = [\"Hallmark\"]\n  s.date = \"2026-01-02\"\n"+
 		"  s.files = [%q]\n%s\nend\n", g.Name, g.Version, "A gem — "+g.Name, "lib/"+g.Name+".rb", more.String())
 	if err := os.MkdirAll(filepath.Join(dir, "lib"), 0o755); err != nil {
 		t.Fatalf("%v", err)
@@ -58,7 +58,7 @@ func (g Gem) Build(t T) string {
 		Path: Installed(t, "ruby", "gem"), Dir: dir,
 		Env: []string{"HOME=" + dir, "GEM_HOME=" + dir, "SOURCE_DATE_EPOCH=1767225600", "LC_ALL=C.UTF-8"},
 	}
-	gem.Run(t, "build", "--force", g.Name+".gemspec")
+	gem.Run(t, "build", "--force", "--output", g.File(), g.Name+".gemspec") // gem writes some platforms otherwise into the file's name
 	return filepath.Join(dir, g.File())
 }
 
@@ -106,4 +106,11 @@ func (g *RubyGems) Installed(t T, name string) string {
 		}
 	}
 	return ""
+}
+
+// GenerateIndex makes the index of a folder whose gems are in its subfolder gems, as "gem generate_index" does.
+func GenerateIndex(t T, dir string) {
+	t.Helper()
+	home := t.TempDir()
+	Command{Path: Installed(t, "ruby", "gem"), Env: []string{"HOME=" + home, "GEM_HOME=" + home, "LC_ALL=C.UTF-8"}}.Run(t, "generate_index", "-d", dir)
 }
