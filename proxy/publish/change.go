@@ -1,13 +1,10 @@
 package publish
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"slices"
@@ -20,10 +17,10 @@ import (
 
 // A change is one of those that a request asks for. Exactly one of its kinds is set.
 type change struct {
-	put    *staged  // an upload
-	remove []string // the package at the first of these paths that has one
-	mark   *marking // a package is marked
-	clear  *string  // all packages of this shard are removed
+	put    *staged   // an upload
+	remove []string  // the package at the first of these paths that has one
+	mark   *revision // a package is marked
+	clear  *string   // all packages of this shard are removed
 }
 
 // Unwrap takes in a request whose body is an envelope around what it asks for. All of that becomes visible at once, or
@@ -126,7 +123,7 @@ func (g *generation) change(j *job) error {
 			err = g.removeFirst(c.remove)
 			j.result[i].Path = c.remove[0]
 		case c.mark != nil:
-			err = g.mark(c.mark)
+			err = g.revise(c.mark)
 			j.result[i].Path = c.mark.path
 		case c.clear != nil:
 			err = g.clearShard(*c.clear)
@@ -136,120 +133,6 @@ func (g *generation) change(j *job) error {
 			return err
 		}
 	}
-	return nil
-}
-
-// A marking is a package with other marks.
-type marking struct {
-	path   string
-	before []byte // its record
-	record record
-	pkg    format.Package
-}
-
-// errStale says that a package has changed since it was read.
-var errStale = errors.New("the package has changed meanwhile: try again")
-
-// stageMark reads a package again, with its marks as they will be.
-func (r *Repository) stageMark(ctx context.Context, op format.Op) (*marking, error) {
-	there, err := r.State.Find(ctx, op.Paths, nil)
-	if err != nil {
-		return nil, err
-	}
-	for _, path := range op.Paths {
-		i := slices.IndexFunc(there, func(p backend.Package) bool { return p.Path == path && p.Removed.IsZero() })
-		if i >= 0 {
-			return r.stageMarkOf(ctx, there[i], op.Marks)
-		}
-	}
-	return nil, format.NotFoundf("there is no package at %s", op.Paths[0])
-}
-
-// stageMarkOf returns nil if nothing changes.
-func (r *Repository) stageMarkOf(ctx context.Context, p backend.Package, marks map[string]string) (*marking, error) {
-	m := &marking{path: p.Path, before: p.Record}
-	if err := json.Unmarshal(p.Record, &m.record); err != nil {
-		return nil, fmt.Errorf("the record of %s: %w", p.Path, err)
-	}
-	changes := false
-	for name, value := range marks {
-		changes = changes || m.record.Op.Marks[name] != value
-	}
-	if !changes {
-		return nil, nil // npm names every version of a package when one is marked
-	}
-	if m.record.Foreign != nil {
-		return nil, errForeign(p.Path)
-	}
-	m.record.Op.Marks = maps.Clone(m.record.Op.Marks)
-	if m.record.Op.Marks == nil {
-		m.record.Op.Marks = map[string]string{}
-	}
-	for name, value := range marks {
-		if m.record.Op.Marks[name] = value; value == "" {
-			delete(m.record.Op.Marks, name)
-		}
-	}
-	b, err := r.Blobs.Open(ctx, p.Digest)
-	if err != nil {
-		return nil, err
-	}
-	defer b.Close()
-	body, err := r.Spool.Take(ctx, io.NewSectionReader(b, 0, b.Size()), b.Size(), r.hashes...)
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	if m.pkg, err = r.Format.Parse(m.record.Op, body, nonNil(m.record.Signatures)); err != nil {
-		return nil, err
-	}
-	if m.pkg.Path != p.Path || m.pkg.Shard != m.record.Shard {
-		return nil, fmt.Errorf("marks have moved the package from %q to %q", p.Path, m.pkg.Path)
-	}
-	return m, checkPackage(m.pkg)
-}
-
-// mark puts other entries into the places of those that a package has.
-func (g *generation) mark(m *marking) error {
-	if g.puts[m.path] != nil {
-		return errAlone
-	}
-	p, _, err := g.there(m.path)
-	if err != nil {
-		return err
-	}
-	if p == nil || !bytes.Equal(p.Record, m.before) {
-		return errStale
-	}
-	was := m.record
-	m.record.note(&m.pkg)
-	g.broken = true // until it is through
-	for _, of := range was.memberships() {
-		gone := membership{Shard: of.Shard}
-		for _, group := range of.Groups {
-			if !slices.ContainsFunc(m.pkg.Entries, func(e format.Entry) bool {
-				return e.Group == group && shardOf(&m.pkg, e) == of.Shard
-			}) {
-				gone.Groups = append(gone.Groups, group)
-			}
-		}
-		if err := g.removeEntries(m.path, gone); err != nil {
-			return err
-		}
-	}
-	if err := g.setEntries(&m.pkg); err != nil {
-		return err
-	}
-	for _, path := range was.Beside {
-		g.dropFile(path)
-	}
-	for _, b := range m.pkg.Beside {
-		g.addBeside(b)
-	}
-	if err := g.keepPackage(*p, m.record); err != nil {
-		return err
-	}
-	g.broken = false
 	return nil
 }
 

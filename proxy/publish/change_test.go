@@ -14,6 +14,8 @@ import (
 	"hallmark/formats/raw"
 	"hallmark/proxy/backend"
 	"hallmark/proxy/publish"
+	"hallmark/signing/scheme"
+	"hallmark/signing/signingtest"
 )
 
 // batch sends an envelope.
@@ -221,4 +223,26 @@ func TestWhatIsAtThePathsOfUploadsIsAskedForAtOnce(t *testing.T) {
 	if most := 2*len(wanted) + 1; asked == 0 || asked > most {
 		t.Errorf("the database is asked %d times, want %d", asked, most)
 	}
+}
+
+// The signature of a parcel stands in the index: with another key it is made again, and the parcel stays as it is.
+func TestReindexMakesSignaturesInTheIndexWithTheKeysOfNow(t *testing.T) {
+	h := parcels(t)
+	h.mustBatch("put a 1", "put a 2")
+	h.mustBatch("yank a/1.parcel why")
+	before, sidecar := h.get("a/INDEX"), h.get("a/1.parcel.asc")
+	files := h.ring.Keys(scheme.File)
+	h.ring = signingtest.Ring(t, "shelf", append(files, signingtest.Key(t, scheme.Index, scheme.OpenPGP, "ed25519"))...)
+	h.restart()
+	if err := h.repo.Reindex(t.Context(), func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	was, now := strings.Fields(before), strings.Fields(h.get("a/INDEX"))
+	if len(was) != len(now) || was[0] != now[0] || was[1] != now[1] || was[2] == now[2] || was[3] != now[3] {
+		t.Errorf("the index was\n%s\nand is\n%s", before, h.get("a/INDEX"))
+	}
+	if h.get("a/1.parcel.asc") != sidecar {
+		t.Error("the signature beside the parcel is another")
+	}
+	h.mustVerify()
 }

@@ -22,7 +22,7 @@ type job struct {
 	expire  bool     // uploads that have waited too long go
 	resign  bool     // even those files of it that have not changed
 
-	rebuild  []stagedEntries    // entries of packages that are set again
+	rebuild  []*revision        // packages that were read again
 	packings []*listing.Packing // packs that are taken over
 
 	follow  *Following // a change of an upstream's index
@@ -284,7 +284,7 @@ func (g *generation) apply(j *job) error {
 	case j.due != nil:
 		return g.resignDue(j.due)
 	case j.rebuild != nil:
-		return g.rebuild(j)
+		return g.rebuild(j.rebuild)
 	case j.expire:
 		return errors.Join(g.expire(), g.expireClaims())
 	case j.packings != nil:

@@ -3,19 +3,15 @@ package publish
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
-	"hallmark/formats/format"
 	"hallmark/proxy/backend"
-	"hallmark/proxy/listing"
 	"hallmark/signing/scheme"
 )
 
@@ -147,10 +143,11 @@ func (g *generation) resignDue(shards []string) error {
 	return nil
 }
 
-// Reindex reads every package again, and makes and signs every index anew. It tells how far it is.
+// Reindex reads every package again, makes the signatures that stand in the index with the keys of now, and makes and signs
+// every index anew. It tells how far it is.
 func (r *Repository) Reindex(ctx context.Context, tell func(string)) error {
 	read := 0
-	var chunk []stagedEntries
+	var chunk []*revision
 	for p, err := range r.Tree.Packages(ctx) {
 		if err != nil {
 			return err
@@ -161,7 +158,7 @@ func (r *Repository) Reindex(ctx context.Context, tell func(string)) error {
 			}
 			continue // what the upstream says of it stays as it is
 		}
-		e, err := r.parseAgain(ctx, p)
+		e, err := r.readAgain(ctx, p, r.vouchAgain)
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.Path, err)
 		}
@@ -194,79 +191,13 @@ func (r *Repository) Reindex(ctx context.Context, tell func(string)) error {
 // reindexChunk is how many packages one generation takes while a repository is reindexed.
 const reindexChunk = 500
 
-// stagedEntries are the entries of a package that is there.
-type stagedEntries struct {
-	path    string
-	digest  backend.Digest
-	shard   string
-	entries []listing.Entry
-	groups  []string // that had an entry before
-	beside  []format.Beside
-}
-
-func (r *Repository) parseAgain(ctx context.Context, p backend.Package) (stagedEntries, error) {
-	e := stagedEntries{path: p.Path, digest: p.Digest, shard: p.Shard}
-	var rec record
-	if err := json.Unmarshal(p.Record, &rec); err != nil {
-		return e, fmt.Errorf("its record: %w", err)
-	}
-	b, err := r.Blobs.Open(ctx, p.Digest)
-	if err != nil {
-		return e, err
-	}
-	defer b.Close()
-	body, err := r.Spool.Take(ctx, io.NewSectionReader(b, 0, b.Size()), math.MaxInt64, r.hashes...)
-	if err != nil {
-		return e, err
-	}
-	defer body.Close()
-	if got := sha256Of(body); got != p.Digest {
-		return e, fmt.Errorf("the stored bytes are damaged: their SHA-256 is %x and must be %x", got, p.Digest)
-	}
-	parsed, err := r.Format.Parse(rec.Op, body, nonNil(rec.Signatures))
-	if err != nil {
-		return e, err
-	}
-	for _, entry := range parsed.Entries {
-		group := shardOf(&parsed, entry) + groupSeparator + entry.Group
-		e.entries = append(e.entries, listing.Entry{Group: group, Key: p.Path, Data: entry.Data})
-	}
-	for _, m := range rec.memberships() {
-		for _, group := range m.Groups {
-			e.groups = append(e.groups, m.Shard+groupSeparator+group)
-		}
-	}
-	e.beside = parsed.Beside
-	return e, nil
-}
-
-// rebuild sets the entries of all packages again.
-func (g *generation) rebuild(j *job) error {
-	g.broken = true // until it is through
-	for _, e := range j.rebuild {
-		there, err := g.State.Find(g.ctx, []string{e.path}, nil)
-		if err != nil {
+// rebuild sets the entries of all packages again, but for those that have changed since they were read.
+func (g *generation) rebuild(all []*revision) error {
+	for _, v := range all {
+		if err := g.revise(v); err != nil && !errors.Is(err, errStale) {
+			g.broken = true
 			return err
 		}
-		if len(there) != 1 || !there[0].Removed.IsZero() || there[0].Digest != e.digest {
-			continue // it has changed since it was read
-		}
-		for _, group := range e.groups {
-			if !slices.ContainsFunc(e.entries, func(n listing.Entry) bool { return n.Group == group }) {
-				if _, err := g.lists.Remove(g.ctx, group, e.path); err != nil {
-					return err
-				}
-			}
-		}
-		for _, entry := range e.entries {
-			if err := g.lists.Set(g.ctx, entry); err != nil {
-				return err
-			}
-			shard, _, _ := strings.Cut(entry.Group, groupSeparator)
-			g.touch(shard)
-		}
-		g.touch(e.shard)
 	}
-	g.broken = false
 	return nil
 }

@@ -112,16 +112,16 @@ func (r *Repository) verifyPackage(ctx context.Context, p backend.Package) error
 	if err := r.verifySidecars(ctx, rec.Sidecars, m); err != nil {
 		return err
 	}
-	again, err := r.parseAgain(ctx, p)
+	again, err := r.readAgain(ctx, p, nil)
 	if err != nil {
 		return err
 	}
-	for _, b := range again.beside {
+	for _, b := range again.pkg.Beside {
 		if there, err := r.readAll(ctx, b.Path); err != nil || !bytes.Equal(there, b.Data) {
 			return fmt.Errorf("%s beside it is not what is in it: %w", b.Path, cmp.Or(err, errors.New("it has other bytes")))
 		}
 	}
-	return r.verifyEntries(ctx, again)
+	return r.verifyEntries(ctx, &again.pkg)
 }
 
 // verifySidecars verifies the signatures beside a package, but for an author's own.
@@ -147,7 +147,7 @@ func (r *Repository) isAuthors(ctx context.Context, path string) (bool, error) {
 }
 
 // verifyEntries compares what the listings hold of a package with what it says.
-func (r *Repository) verifyEntries(ctx context.Context, e stagedEntries) error {
+func (r *Repository) verifyEntries(ctx context.Context, p *format.Package) error {
 	r.mu.Lock()
 	now, err := r.load(ctx)
 	r.mu.Unlock()
@@ -155,8 +155,8 @@ func (r *Repository) verifyEntries(ctx context.Context, e stagedEntries) error {
 		return err
 	}
 	lists := now.lists.Begin(r.State, r.places())
-	for _, want := range e.entries {
-		data, err := lists.Entry(ctx, want.Group, want.Key)
+	for _, want := range p.Entries {
+		data, err := lists.Entry(ctx, shardOf(p, want)+groupSeparator+want.Group, p.Path)
 		if err != nil {
 			return fmt.Errorf("its entry in the index: %w", err)
 		}

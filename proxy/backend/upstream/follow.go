@@ -20,7 +20,7 @@ import (
 type print [16]byte
 
 func (u *run) printOf(context string, stanza []byte) (p print) {
-	u.buffer = append(append(append(u.buffer[:0], context...), 0), stanza...)
+	u.buffer = append(append(append(append(u.buffer[:0], u.r.options.Vouchers...), context...), 0), stanza...)
 	sum := sha256.Sum256(u.buffer)
 	copy(p[:], sum[:])
 	return p
@@ -46,9 +46,12 @@ type note struct {
 	Digest     []byte // of that file
 	Validators Validators
 	Limit      int64 // the most bytes that its format takes of it
-	// Trust is that of the keys which checked it. With others, what was taken over must be checked again.
+	// Trust is that of the keys which checked it, and of those that vouch for it. With others, what was taken over must be checked again.
 	Trust string
 }
+
+// trust tells apart the keys that what is listed depends on.
+func (r *Repository) trust() string { return r.options.Keys.Trust() + r.options.Vouchers }
 
 func noteOf(f publish.Followed) (n note, err error) {
 	if len(f.Note) > 0 {
@@ -74,7 +77,7 @@ func (r *Repository) follow(ctx context.Context, name string, s *scope) error {
 	}
 	run := newRun(ctx, r, name, &s.known)
 	defer func() { run.close() }()
-	if before.Anchor != "" && before.Trust == r.options.Keys.Trust() {
+	if before.Anchor != "" && before.Trust == r.trust() {
 		if err := run.begin(before); err != nil || run.unchanged {
 			return err
 		}
@@ -103,7 +106,7 @@ func (r *Repository) follow(ctx context.Context, name string, s *scope) error {
 		return fmt.Errorf("%w: it is of %s, and that was of %s", errOlder, orderText(edition.Order), orderText(followed.Order))
 	}
 	change := run.change(edition)
-	run.note.Trust = r.options.Keys.Trust()
+	run.note.Trust = r.trust()
 	if change.Note, err = json.Marshal(run.note); err != nil {
 		return err
 	}

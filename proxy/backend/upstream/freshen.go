@@ -105,7 +105,7 @@ func (r *Repository) stillGood(ctx context.Context, name string, err error) erro
 	if noteErr != nil {
 		return noteErr
 	}
-	if err != nil && n.Trust != r.options.Keys.Trust() && !errors.Is(err, backend.ErrUpstream) {
+	if err != nil && n.Trust != r.trust() && !errors.Is(err, backend.ErrUpstream) {
 		return r.options.Client.fault("has no index of %q that is good by the upstream.key of now: %v", name, err)
 	}
 	if !followed.Until.IsZero() && !r.options.Now().Before(followed.Until) {
