@@ -17,7 +17,6 @@ import (
 	"hallmark/proxy/config"
 	"hallmark/proxy/publish"
 	"hallmark/signing"
-	"hallmark/signing/scheme"
 )
 
 // openInFront opens a package repository in front of an upstream: what is uploaded and what is known of the upstream are
@@ -47,7 +46,7 @@ func (h *house) openInFront(c *config.Upstream, kept *hosted.Repository, o *publ
 	})
 	front, err := upstream.New(upstream.Options{
 		Name: repo.Name, Format: o.Format, Ledger: kept, Blobs: h.blobs, Client: client, Cache: cache, Keys: keys, Spool: h.spool,
-		Vouchers: vouchers(repo.Ring), Refresh: c.Refresh, Limit: int64(h.config.Limits.Upload), Log: h.log, Now: time.Now,
+		Refresh: c.Refresh, Limit: int64(h.config.Limits.Upload), Log: h.log, Now: time.Now,
 	})
 	if err != nil {
 		return err
@@ -114,13 +113,4 @@ func passwordIn(file string) func() (string, error) {
 		data, err := os.ReadFile(file)
 		return strings.TrimRight(string(data), "\r\n"), err
 	}
-}
-
-// vouchers returns what tells the keys apart whose signatures stand in an index: npm's.
-func vouchers(ring *signing.Ring) string {
-	var all strings.Builder
-	for _, k := range ring.Keys(scheme.NPM) {
-		all.WriteString(k.Public().ID())
-	}
-	return all.String()
 }

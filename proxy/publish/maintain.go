@@ -24,11 +24,15 @@ func (r *Repository) fingerprint() []byte {
 	for _, k := range r.ring.Keys(scheme.Index) {
 		fmt.Fprintln(h, k.Public().ID())
 	}
+	io.WriteString(h, r.Vouchers())
 	io.WriteString(h, r.Settings)
 	return h.Sum(nil)
 }
 
 // Refresh makes and signs every index again if it was made with other keys or settings. It is called at each start.
+//
+// Where indexes hold signatures of packages, every package is read again then: npm refuses all that it audits for one
+// signature by a key that the repository has no more.
 func (r *Repository) Refresh(ctx context.Context) error {
 	made, err := r.State.Get(ctx, fingerprintKey)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -37,12 +41,24 @@ func (r *Repository) Refresh(ctx context.Context) error {
 	if string(made) == string(r.fingerprint()) {
 		return nil
 	}
+	if r.Vouchers() != "" {
+		return r.Reindex(ctx, func(text string) { r.Log.Info(text, "repository", r.Name) })
+	}
 	shards, err := r.shards(ctx)
 	if err != nil {
 		return err
 	}
 	_, err = r.commit(ctx, &job{render: shards, resign: true})
 	return err
+}
+
+// Vouchers tells apart the keys whose signatures of packages stand in indexes: npm's. It is empty where there are none.
+func (r *Repository) Vouchers() string {
+	var all strings.Builder
+	for _, k := range r.ring.Keys(scheme.NPM) {
+		all.WriteString(k.Public().ID())
+	}
+	return all.String()
 }
 
 // shards returns the names of all shards.

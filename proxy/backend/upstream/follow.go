@@ -20,7 +20,7 @@ import (
 type print [16]byte
 
 func (u *run) printOf(context string, stanza []byte) (p print) {
-	u.buffer = append(append(append(append(u.buffer[:0], u.r.options.Vouchers...), context...), 0), stanza...)
+	u.buffer = append(append(append(append(u.buffer[:0], u.vouchers...), context...), 0), stanza...)
 	sum := sha256.Sum256(u.buffer)
 	copy(p[:], sum[:])
 	return p
@@ -51,7 +51,7 @@ type note struct {
 }
 
 // trust tells apart the keys that what is listed depends on.
-func (r *Repository) trust() string { return r.options.Keys.Trust() + r.options.Vouchers }
+func (r *Repository) trust() string { return r.options.Keys.Trust() + r.publish.Vouchers() }
 
 func noteOf(f publish.Followed) (n note, err error) {
 	if len(f.Note) > 0 {

@@ -35,8 +35,6 @@ type Options struct {
 	Cache  *Cache
 	Keys   *Keys
 	Spool  *spool.Spool
-	// Vouchers tells apart the keys whose signatures stand in what is listed. When they change, every stanza is read again.
-	Vouchers string
 	// Refresh is how old the index of the upstream may be before it is asked whether there is another.
 	Refresh time.Duration
 	// Limit is the most bytes that a file may have whose size no index says.

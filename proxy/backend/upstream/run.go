@@ -40,14 +40,15 @@ type run struct {
 	more  map[string]bool // paths of known stanzas that have got another stanza
 	whole map[string]bool // paths of which every stanza is read, known or not
 
-	buffer []byte
+	vouchers string // tells apart the keys whose signatures stand in what is listed
+	buffer   []byte
 }
 
 func newRun(ctx context.Context, r *Repository, scope string, k *known) *run {
 	return &run{
 		ctx: ctx, r: r, scope: scope, known: k, parts: map[string]part{},
 		paths: make(map[print]string, len(k.paths)), files: make(map[string]bool, len(k.paths)),
-		added: map[string]int{}, more: map[string]bool{},
+		added: map[string]int{}, more: map[string]bool{}, vouchers: r.publish.Vouchers(),
 	}
 }
 
