@@ -99,10 +99,32 @@ func (f *follower) describe(scope string, e format.Edition, s stanza) format.For
 	if err != nil {
 		f.tb.Fatalf("Describe refuses a stanza of an honest upstream: %v\n%s", err, s.text)
 	}
+	if len(foreign.Seals) > 0 {
+		foreign = f.vouch(scope, s, foreign)
+	}
 	if foreign.Shard != e.Shard && !above(e.Shard, foreign.Shard) {
 		f.guard.breach("Describe puts %s into the shard %q, and its edition is shown by %q, which is not above it", foreign.Path, foreign.Shard, e.Shard)
 	}
 	return foreign
+}
+
+// vouch makes the signatures that the entries of a file hold, and describes it once more.
+func (f *follower) vouch(scope string, s stanza, before format.Foreign) format.Foreign {
+	f.tb.Helper()
+	for _, seal := range before.Seals {
+		if seal.Text == nil || seal.Path != "" {
+			f.guard.breach("Describe of %s wishes for the signature %q of a file that nobody has read", before.Path, seal.Name)
+		}
+	}
+	_, sigs, _ := f.seal("the file "+before.Path, format.Sealing{Seals: before.Seals}, nil, packagePurposes...)
+	after, err := f.guard.describeSigned(scope, s, sigs)
+	if err != nil {
+		f.tb.Fatalf("Describe refuses with signatures what it took without: %v", err)
+	}
+	if a, b := identity(before.Package), identity(after.Package); a != b {
+		f.guard.breach("signatures change the identity of a file of the upstream from %s to %s", a, b)
+	}
+	return after
 }
 
 // take fetches a file of the upstream, and makes the signatures that stand beside it.
@@ -189,12 +211,17 @@ func (g *guard) scope(p string) (scope string, ok bool) {
 }
 
 // describe runs Describe twice, as the house may, and ends the test if that breaks the contract.
-func (g *guard) describe(scope string, s stanza) (f format.Foreign, err error) {
+func (g *guard) describe(scope string, s stanza) (format.Foreign, error) {
+	g.tb.Helper()
+	return g.describeSigned(scope, s, nil)
+}
+
+func (g *guard) describeSigned(scope string, s stanza, sigs []format.Signature) (f format.Foreign, err error) {
 	g.tb.Helper()
 	for n := range 2 {
 		text := []byte(s.text)
 		var again format.Foreign
-		g.calling("Describe", func() { again, err = g.format.(format.Mirror).Describe(scope, s.context, text, nil) })
+		g.calling("Describe", func() { again, err = g.format.(format.Mirror).Describe(scope, s.context, text, sigs) })
 		switch {
 		case string(text) != s.text:
 			g.breach("Describe changes the stanza that it is given")

@@ -161,6 +161,9 @@ func checkMirrorTrust(tb testing.TB, s Subject) {
 	// With two keys, a signature by one would still stand when that by the other is broken.
 	h := newHouse(tb, s.Format, older)
 	s.fill(h)
+	silent := newHouse(tb, s.Format, older)
+	silent.silent = true
+	s.fill(silent)
 	earlier := h.Indexes()
 	type generation struct {
 		format.Edition
@@ -172,7 +175,7 @@ func checkMirrorTrust(tb testing.TB, s Subject) {
 		u := h.upstream(h.Fetch, &trusted)
 		if e, err := u.follow(m, scope); err == nil {
 			before[scope] = generation{e, u.emitted}
-			t := &distrust{h, m, scope, u.asked, u.emitted}
+			t := &distrust{s, h, silent, m, scope, u.asked, u.emitted}
 			t.refuse()
 			t.tamper()
 			t.fail()
@@ -205,7 +208,9 @@ func checkMirrorTrust(tb testing.TB, s Subject) {
 
 // A distrust follows one scope of a repository, of which something is not as it should be.
 type distrust struct {
+	Subject
 	house  *House
+	silent *House // the same, and its texts are not signed
 	mirror format.Mirror
 	scope  string
 	asked  []string // the files that Follow asks of an honest upstream
@@ -240,11 +245,14 @@ func (t *distrust) refuse() {
 	h.tb.Helper()
 	own := h.Trusted()
 	other := newHouse(h.tb, h.guard.format, foreign).trusted(foreign)
-	unsigned := h.stripped()
-	for p := range unsigned {
-		if bytes.HasPrefix(h.Indexes()[p], []byte("-----BEGIN PGP SIGNED MESSAGE-----")) {
-			unsigned[p] = nil // It is not there where nothing is signed.
+	gone := func(h *House) func(string) ([]byte, error) {
+		files := h.stripped()
+		for p := range files {
+			if bytes.HasPrefix(h.Indexes()[p], []byte("-----BEGIN PGP SIGNED MESSAGE-----")) {
+				files[p] = nil // It is not there where nothing is signed.
+			}
 		}
+		return h.replacing(files)
 	}
 	for _, tt := range []struct {
 		name    string
@@ -253,14 +261,14 @@ func (t *distrust) refuse() {
 	}{
 		{"with the keys of somebody else", h.Fetch, &other},
 		{"with no key", h.Fetch, &Trusted{now: own.now}},
-		{"without signatures", h.replacing(h.stripped()), &own},
-		{"with the signatures gone", h.replacing(unsigned), &own},
+		{"without signatures", t.silent.replacing(t.silent.stripped()), &own},
+		{"with the signatures gone", gone(t.silent), &own},
 	} {
 		if _, err := t.follow(tt.fetch, tt.trusted); !errors.Is(err, format.ErrMalformed) {
 			h.guard.breach("%s, Follow of %q returns %v, want format.ErrMalformed", tt.name, t.scope, err)
 		}
 	}
-	for name, fetch := range map[string]func(string) ([]byte, error){"signed": h.Fetch, "unsigned": h.replacing(unsigned)} {
+	for name, fetch := range map[string]func(string) ([]byte, error){"signed": h.Fetch, "unsigned": gone(h)} {
 		u := h.upstream(fetch, nil)
 		e, err := u.follow(t.mirror, t.scope)
 		if got := u.emitted; err != nil || !e.Open && !equalStanzas(got, t.honest) {
@@ -283,10 +291,35 @@ func (t *distrust) tamper() {
 		for n := range flipsPerFile {
 			bit := []int{0, 4 * len(data), 8*len(data) - 1, rnd.IntN(8 * len(data))}[min(n, 3)]
 			got, err := t.follow(h.replacing(map[string][]byte{p: flipped(data, bit)}), &trusted)
+			if err == nil && t.unsigned(p) {
+				t.sameBytes(got, p, bit)
+				continue
+			}
 			if err != nil && !errors.Is(err, format.ErrMalformed) || err == nil && !equalStanzas(got, t.honest) {
 				h.guard.breach("with bit %d of %s flipped, Follow emits %d stanzas of %d and returns %v, want format.ErrMalformed",
 					bit, p, len(got), len(t.honest), err)
 			}
+		}
+	}
+}
+
+// sameBytes ends the test if an index with a flipped bit lists other files than were signed.
+func (t *distrust) sameBytes(got []stanza, p string, bit int) {
+	h := t.house
+	h.tb.Helper()
+	digests := func(of []stanza) map[string]string {
+		all := map[string]string{}
+		for _, s := range of {
+			if f, err := h.guard.describe(t.scope, s); err == nil {
+				all[f.Path] = fmt.Sprintf("%x %s", f.SHA256, f.Check)
+			}
+		}
+		return all
+	}
+	honest := digests(t.honest)
+	for path, digest := range digests(got) {
+		if honest[path] != digest {
+			h.guard.breach("with bit %d of %s flipped, %s is said to have the bytes %q, and %q was signed", bit, p, path, digest, honest[path])
 		}
 	}
 }

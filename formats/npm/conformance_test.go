@@ -12,7 +12,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"hallmark/formats/format"
@@ -24,6 +28,8 @@ import (
 func TestConformance(t *testing.T) { formattest.Run(t, subject(t)) }
 
 func FuzzUpload(f *testing.F) { formattest.Fuzz(f, subject(f)) }
+
+func FuzzMirror(f *testing.F) { formattest.FuzzMirror(f, subject(f)) }
 
 func open(tb testing.TB) *npm.Format {
 	f, err := npm.New(npm.Defaults())
@@ -101,11 +107,13 @@ func subject(tb testing.TB) formattest.Subject {
 	envelope := func(change func(doc, manifest map[string]any)) formattest.Upload {
 		return publish(tb, "evil", "1.0.0", pack(tb, "package/package.json", manifest("evil", "1.0.0", "")), change)
 	}
+	known := &names{all: map[string]bool{"one": true, "@team/two": true, "big": true, "gone": true}}
 	return formattest.Subject{
 		Format:   open(tb),
 		Versions: []string{"1.0.0", "1.1.0-beta.2"},
 		Archs:    []string{""},
 		Upload: func(tb testing.TB, name, version, _ string) formattest.Upload {
+			known.add("@team/" + name)
 			return upload(tb, "@team/"+name, version)
 		},
 		Extra: []formattest.Upload{
@@ -154,7 +162,7 @@ func subject(tb testing.TB) formattest.Subject {
 			"a member twice":           {Path: "evil", Body: []byte(`{"name":"evil","name":"evil","dist-tags":{"latest":"1.0.0"}}`)},
 			"half a request":           {Path: "evil", Body: []byte(`{"name":"ev`)},
 		},
-		Client:   install,
+		Client:   known.install,
 		Unsigned: func(p string) bool { return !strings.HasSuffix(p, ".tgz") },
 		Aside:    func(p string) bool { return strings.Contains(p, "/dist-tags/") },
 	}
@@ -182,23 +190,33 @@ type packument struct {
 	Time map[string]string
 }
 
-// install finds all packages, verifies the registry's signatures as "npm audit signatures" does, and compares each tarball with
-// its integrity.
-func install(r formattest.Repository) (map[string][sha256.Size]byte, error) {
-	data, err := r.Fetch("-/v1/search?size=250")
-	if err != nil {
-		return nil, err
-	}
-	var hits struct {
-		Objects []struct{ Package struct{ Name string } }
-	}
-	if err := json.Unmarshal(data, &hits); err != nil {
-		return nil, err
-	}
+// names are those of packages that a client has been told to install: nothing lists them in front of an upstream.
+type names struct {
+	mu  sync.Mutex
+	all map[string]bool
+}
+
+func (n *names) add(name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.all[name] = true
+}
+
+func (n *names) sorted() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Sorted(maps.Keys(n.all))
+}
+
+// install verifies the registry's signatures of packages as "npm audit signatures" does, and compares each tarball with its
+// integrity. A package that there is not is none.
+func (n *names) install(r formattest.Repository) (map[string][sha256.Size]byte, error) {
 	all := map[string][sha256.Size]byte{}
-	for _, hit := range hits.Objects {
-		name := hit.Package.Name
+	for _, name := range n.sorted() {
 		data, err := r.Fetch(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

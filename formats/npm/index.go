@@ -74,27 +74,30 @@ func read(entries func(group string) ([][]byte, error)) (*summary, error) {
 	if len(all) == 0 {
 		return s, nil
 	}
-	tags, err := entries(groupTags)
-	if err != nil {
-		return nil, err
-	}
-	tagged := false
-	for _, data := range tags {
-		var pair [2]string
-		if err := json.Unmarshal(data, &pair); err != nil {
+	tags := map[string]string{}
+	for _, group := range []string{groupBehind, groupTags} {
+		pairs, err := entries(group)
+		if err != nil {
 			return nil, err
 		}
-		i, there := at[pair[1]]
-		if !there {
-			continue // that version is not published any more
-		}
-		if s.tags = append(s.tags, pair); pair[0] == "latest" {
-			s.latest, tagged = s.versions[i], true
+		for _, pair := range bytes.Fields(bytes.Join(pairs, nil)) {
+			var tag [2]string
+			if err := json.Unmarshal(pair, &tag); err != nil {
+				return nil, err
+			}
+			if _, there := at[tag[1]]; there { // or that version is not published any more
+				tags[tag[0]] = tag[1]
+			}
 		}
 	}
-	if !tagged {
+	if latest, ok := tags["latest"]; ok {
+		s.latest = s.versions[at[latest]]
+	} else {
 		s.latest = newest(s.versions)
-		s.tags = append(s.tags, [2]string{"latest", s.latest.Version})
+		tags["latest"] = s.latest.Version
+	}
+	for tag, version := range tags {
+		s.tags = append(s.tags, [2]string{tag, version})
 	}
 	slices.SortFunc(s.tags, func(a, b [2]string) int { return bytes.Compare([]byte(a[0]), []byte(b[0])) })
 	return s, nil

@@ -104,6 +104,7 @@ type release struct {
 	content
 	shasum, integrity string
 	signatures        []signature
+	attestations      json.RawMessage // of an upstream
 }
 
 // A signature is one of dist.signatures.
@@ -114,12 +115,13 @@ type signature struct {
 
 // dist is what a packument says of a tarball.
 type dist struct {
-	Integrity    string      `json:"integrity"`
-	Shasum       string      `json:"shasum"`
-	Tarball      string      `json:"tarball"`
-	FileCount    int         `json:"fileCount,omitempty"`
-	UnpackedSize int64       `json:"unpackedSize,omitempty"`
-	Signatures   []signature `json:"signatures"`
+	Integrity    string          `json:"integrity,omitempty"`
+	Shasum       string          `json:"shasum,omitempty"`
+	Tarball      string          `json:"tarball"`
+	FileCount    int             `json:"fileCount,omitempty"`
+	UnpackedSize int64           `json:"unpackedSize,omitempty"`
+	Attestations json.RawMessage `json:"attestations,omitempty"`
+	Signatures   []signature     `json:"signatures"`
 }
 
 // here stands for the repository's address while JSON is made: what JSON escapes would not be it any more.
@@ -129,7 +131,7 @@ const here = "hallmark:here"
 func (r *release) dist() ([]byte, error) {
 	data, err := json.Marshal(dist{
 		Integrity: r.integrity, Shasum: r.shasum, Tarball: here + "/" + tarballPath(r.name, r.version),
-		FileCount: r.files, UnpackedSize: r.unpacked, Signatures: r.signatures,
+		FileCount: r.files, UnpackedSize: r.unpacked, Attestations: r.attestations, Signatures: r.signatures,
 	})
 	return bytes.Replace(data, []byte(here), []byte(format.Here), 1), err
 }

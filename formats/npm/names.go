@@ -17,6 +17,8 @@ const (
 )
 
 var (
+	// oldForm is what the names of packages look like that have long been there, in an upstream: JSONStream.
+	oldForm = regexp.MustCompile(`^(@[A-Za-z0-9~-][A-Za-z0-9._~-]*/)?[A-Za-z0-9~-][A-Za-z0-9._~-]*$`)
 	// nameForm is what validate-npm-package-name takes for a new package.
 	nameForm = regexp.MustCompile(`^(@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~-][a-z0-9._~-]*$`)
 	// tagForm leaves out what a shell or an address would have to escape. What looks like a range of versions cannot be a
@@ -24,9 +26,9 @@ var (
 	tagForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._~-]*$`)
 )
 
-// isName reports whether a package may have the name.
+// isName reports whether there may be a package of the name.
 func isName(name string) bool {
-	return len(name) <= nameMost && nameForm.MatchString(name) && name != "-" && name != "node_modules" && name != "favicon.ico"
+	return len(name) <= nameMost && oldForm.MatchString(name) && name != "-" && name != "node_modules" && name != "favicon.ico"
 }
 
 // isTag reports whether a distribution tag may have the name.
@@ -70,9 +72,9 @@ func splitTarball(name, rest string) (version string, ok bool) {
 	return version, ok && isVersion(version)
 }
 
-// checkName says what is wrong with the name of a package.
+// checkName says what is wrong with the name of a new package.
 func checkName(name string) error {
-	if !isName(name) {
+	if !isName(name) || !nameForm.MatchString(name) {
 		return format.Malformedf("%.100q is not the name of a package: those have at most %d small letters, digits and -._~, "+
 			"with a @scope/ before them or none", name, nameMost)
 	}

@@ -22,7 +22,7 @@ type Settings struct{}
 func Defaults() Settings { return Settings{} }
 
 // A Format is the format of npm packages. It implements [format.Format], [format.Renderer], [format.Unwrapper],
-// [format.Speaker] and [format.Registrar].
+// [format.Speaker], [format.Registrar], [format.Mirror], [format.Checker] and [format.Finder].
 type Format struct {
 	title   string
 	clients []string
@@ -41,7 +41,7 @@ func NewUnity(Settings) (*Format, error) {
 // Spec says what the format is and what it needs.
 func (f *Format) Spec() format.Spec {
 	return format.Spec{
-		Title: f.title, Clients: f.clients, EscapedSlash: true,
+		Title: f.title, Clients: f.clients, EscapedSlash: true, Overlaid: true,
 		Keys: []format.KeyUse{{
 			Purpose: scheme.NPM, Family: scheme.ECDSA, Generate: "p256", Kinds: []string{"p256"},
 			Refused: "npm's registries sign with p256 keys",

@@ -6,6 +6,7 @@ import (
 	"io"
 	"path"
 	"strings"
+	"time"
 
 	"hallmark/formats/format"
 	"hallmark/signing/scheme"
@@ -19,7 +20,8 @@ const (
 	groupFull    = "full"    // ,"VERSION":MANIFEST
 	groupInstall = "install" // the same in the short form
 	groupAbout   = "about"   // an about
-	groupTags    = "tags"    // a pair of tag and version, as a JSON array
+	groupTags    = "tags"    // pairs of tag and version, each a JSON array in a line
+	groupBehind  = "behind"  // the same of the tags of an upstream, which give way to others of their names
 )
 
 // Parse reads a tarball or a distribution tag. What a tarball is says its package.json, and its address must agree.
@@ -32,13 +34,26 @@ func (f *Format) Parse(op format.Op, b format.Blob, sigs []format.Signature) (fo
 		return format.Package{}, err
 	}
 	r.deprecated = op.Marks[markDeprecated]
+	if err := r.sign(sigs); err != nil {
+		return format.Package{}, err
+	}
+	return r.pack(op.Time)
+}
+
+// sign takes signatures over for dist.signatures.
+func (r *release) sign(sigs []format.Signature) error {
 	for _, s := range sigs {
 		id, err := keyID(s.Fingerprint)
 		if err != nil {
-			return format.Package{}, err
+			return err
 		}
 		r.signatures = append(r.signatures, signature{id, base64.StdEncoding.EncodeToString(s.Value)})
 	}
+	return nil
+}
+
+// pack returns the package with its entries.
+func (r *release) pack(at time.Time) (format.Package, error) {
 	full, err := r.full()
 	if err != nil {
 		return format.Package{}, err
@@ -47,7 +62,7 @@ func (f *Format) Parse(op format.Op, b format.Blob, sigs []format.Signature) (fo
 	if err != nil {
 		return format.Package{}, err
 	}
-	about, err := r.about(op.Time)
+	about, err := r.about(at)
 	if err != nil {
 		return format.Package{}, err
 	}

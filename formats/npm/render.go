@@ -14,13 +14,6 @@ import (
 	"hallmark/signing/scheme"
 )
 
-// The documents that take something, which follows.
-const (
-	documentSearch  = "search "
-	documentVersion = "version "
-	documentTags    = "tags "
-)
-
 // groupHits holds a hit for each package, in the shard "".
 const groupHits = "hits"
 
@@ -30,30 +23,29 @@ type hit struct {
 	about
 }
 
-// Render makes what is asked for rarely, or holds who asks.
+// Render makes what is asked for rarely, or holds who asks. Documents have the names of their addresses.
 func (f *Format) Render(s format.Site, op format.Op) (format.Document, error) {
-	switch op.Document {
-	case "ping":
+	path, query, _ := strings.Cut(op.Document, "?")
+	switch path {
+	case "-/ping":
 		return document(struct{}{})
-	case "whoami":
+	case "-/whoami":
 		user := s.User
 		if user == "" {
 			user = "anonymous"
 		}
 		return document(map[string]string{"username": user})
-	case "npm/v1/keys":
+	case "-/npm/v1/keys":
 		return publicKeys(s.Keys)
-	case "all":
+	case "-/all":
 		return everything(s)
+	case "-/v1/search":
+		return search(s, query)
 	}
-	verb, rest, _ := strings.Cut(op.Document, " ")
-	switch verb + " " {
-	case documentSearch:
-		return search(s, rest)
-	case documentTags:
-		return tags(s, rest)
-	case documentVersion:
-		name, version, _ := strings.Cut(rest, " ")
+	if name, ok := strings.CutPrefix(path, tagFolder); ok {
+		return tags(s, strings.TrimSuffix(name, strings.TrimSuffix(tagMiddle, "/")))
+	}
+	if name, version, ok := splitName(path); ok {
 		return one(s, name, version)
 	}
 	return format.Document{}, format.NotFoundf("a registry of npm has no document %.100q", op.Document)

@@ -74,7 +74,7 @@ func routeGet(r format.Request, name, rest string) (format.Op, error) {
 	case strings.HasPrefix(rest, "-/"):
 		return format.Op{Kind: format.Get, Paths: []string{r.Path}}, nil
 	case !strings.Contains(rest, "/") && (isVersion(rest) || isTag(rest)):
-		return format.Op{Kind: format.Render, Document: documentVersion + name + " " + rest}, nil
+		return format.Op{Kind: format.Render, Document: r.Path}, nil
 	}
 	return format.Op{}, format.NotFoundf("there is nothing at %.200q", r.Path)
 }
@@ -90,11 +90,14 @@ func routeOwn(r format.Request, own string) (format.Op, error) {
 		if path, ok := documentPath(r.Path); ok {
 			return format.Op{Kind: format.Get, Paths: []string{path}, Type: "application/json", Addressed: true}, nil
 		}
+		if strings.HasPrefix(r.Path, attestationsFolder+"/") && !strings.HasSuffix(own, "/") {
+			return format.Op{Kind: format.Get, Paths: []string{r.Path}, Type: "application/json"}, nil
+		}
 		switch own {
 		case "ping", "whoami", "all", "npm/v1/keys":
-			return format.Op{Kind: format.Render, Document: own}, nil
+			return format.Op{Kind: format.Render, Document: r.Path}, nil
 		case "v1/search":
-			return format.Op{Kind: format.Render, Document: documentSearch + r.Query.Encode()}, nil
+			return format.Op{Kind: format.Render, Document: r.Path + "?" + r.Query.Encode()}, nil
 		}
 		return format.Op{}, format.NotFoundf("there is nothing at %.200q", r.Path)
 	case "PUT", "POST":
@@ -132,7 +135,7 @@ func routeTags(r format.Request, p string) (format.Op, error) {
 	tag, ok := strings.CutPrefix("/"+rest, tagMiddle)
 	switch {
 	case rest == "dist-tags" && r.Method == "GET":
-		return format.Op{Kind: format.Render, Document: documentTags + name}, nil
+		return format.Op{Kind: format.Render, Document: r.Path}, nil
 	case ok && r.Method == "GET" && tag != "" && !strings.Contains(tag, "/"):
 		return format.Op{Kind: format.Get, Paths: []string{r.Path}}, nil
 	case ok && !isTag(tag) && r.Method != "GET":
