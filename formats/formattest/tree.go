@@ -23,6 +23,8 @@ type Tree struct {
 
 	Fetched []string
 	Emitted []string
+
+	contexts []string // of what was emitted
 }
 
 var _ format.Upstream = (*Tree)(nil)
@@ -69,21 +71,21 @@ func (t *Tree) Cleartext([]byte) ([]byte, error) {
 func (t *Tree) Known(string, []byte) bool { return false }
 
 // Emit remembers a stanza.
-func (t *Tree) Emit(_, _ string, stanza []byte) error {
-	t.Emitted = append(t.Emitted, string(stanza))
+func (t *Tree) Emit(_, context string, stanza []byte) error {
+	t.Emitted, t.contexts = append(t.Emitted, string(stanza)), append(t.contexts, context)
 	return nil
 }
 
 // Describe follows a scope and describes all that it emits.
 func (t *Tree) Describe(m format.Mirror, scope string) (format.Edition, []format.Foreign, error) {
-	t.Fetched, t.Emitted = nil, nil
+	t.Fetched, t.Emitted, t.contexts = nil, nil, nil
 	e, err := m.Follow(t, scope)
 	if err != nil {
 		return e, nil, err
 	}
 	var all []format.Foreign
-	for _, stanza := range t.Emitted {
-		foreign, err := m.Describe(scope, "", []byte(strings.Clone(stanza)), nil)
+	for i, stanza := range t.Emitted {
+		foreign, err := m.Describe(scope, t.contexts[i], []byte(strings.Clone(stanza)), nil)
 		if err != nil {
 			return e, nil, err
 		}
