@@ -166,8 +166,8 @@ func TestNuGetPackagesThatWereTamperedWith(t *testing.T) {
 		t.Errorf("openssl takes a signature by somebody else: %s", out)
 	}
 
-	// The list of versions is signed for whoever looks.
-	list := d.URL + "/nuget/v3/flat/hallmark.hello/index.json"
+	// The list of versions with their digests is signed for whoever looks.
+	list := d.URL + "/nuget/v3/flat/hallmark.hello/packages.jsonl"
 	key := d.key(t, "nuget", "openpgp.gpg")
 	for _, v := range world.Verifiers(t) {
 		must(t, v.Detached(t, key, fetched(t, list), fetched(t, list+".asc")))

@@ -3,6 +3,7 @@ package nuget_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -62,8 +63,8 @@ func resources(r formattest.Repository) (map[string]string, error) {
 	return all, nil
 }
 
-// client does what the installation of all packages that search finds does, with signatureValidationMode "require", and
-// verifies the lists of versions besides.
+// client does what the installation of all packages that search finds does, with signatureValidationMode "require" where the
+// repository says that it has signed all packages. It goes by the signed lists besides.
 func client(r formattest.Repository) (map[string][sha256.Size]byte, error) {
 	at, err := resources(r)
 	if err != nil {
@@ -80,6 +81,16 @@ func client(r formattest.Repository) (map[string][sha256.Size]byte, error) {
 	if err := json.Unmarshal(data, &found); err != nil {
 		return nil, err
 	}
+	var signers struct {
+		AllRepositorySigned *bool
+		SigningCertificates []any
+	}
+	if data, err = r.Fetch("v3/repository-signatures/index.json"); err == nil {
+		err = strictly(data, &signers)
+	}
+	if err != nil || signers.AllRepositorySigned == nil {
+		return nil, fmt.Errorf("nobody says who has signed: %v", err)
+	}
 	all := map[string][sha256.Size]byte{}
 	for _, hit := range found.Data {
 		id := strings.ToLower(hit.ID)
@@ -87,12 +98,16 @@ func client(r formattest.Repository) (map[string][sha256.Size]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		digests, err := digests(r, at["PackageBaseAddress/3.0.0"]+id+"/packages.jsonl", hit.ID)
+		if err != nil {
+			return nil, err
+		}
 		registered, err := registered(r, at["RegistrationsBaseUrl/3.6.0"]+id+"/index.json", hit.ID)
 		if err != nil {
 			return nil, err
 		}
-		if len(registered) != len(versions) {
-			return nil, fmt.Errorf("%s has %d versions, and %d are registered", id, len(versions), len(registered))
+		if len(registered) != len(versions) || len(digests) != len(versions) {
+			return nil, fmt.Errorf("%s has %d versions, %d are registered, and %d are signed", id, len(versions), len(registered), len(digests))
 		}
 		for _, version := range versions {
 			p := at["PackageBaseAddress/3.0.0"] + id + "/" + version + "/" + id + "." + version + ".nupkg"
@@ -103,16 +118,29 @@ func client(r formattest.Repository) (map[string][sha256.Size]byte, error) {
 			if err != nil {
 				return nil, err
 			}
-			if err := verifyPackage(r, data); err != nil {
+			if err := verifyPackage(r, data); err != nil && *signers.AllRepositorySigned {
 				return nil, fmt.Errorf("%s: %w", p, err)
 			}
-			all[p] = sha256.Sum256(data)
+			sum := sha256.Sum256(data)
+			if all[p] = sum; digests[version] != hex.EncodeToString(sum[:]) {
+				return nil, fmt.Errorf("%s is not the package that was signed", p)
+			}
 		}
 	}
 	return all, nil
 }
 
 func versions(r formattest.Repository, p string) ([]string, error) {
+	data, err := r.Fetch(p)
+	if err != nil {
+		return nil, err
+	}
+	var list struct{ Versions []string }
+	return list.Versions, strictly(data, &list)
+}
+
+// digests returns the SHA-256 of the versions of a package, as the signed list has them.
+func digests(r formattest.Repository, p, id string) (map[string]string, error) {
 	data, err := r.Fetch(p)
 	if err != nil {
 		return nil, err
@@ -124,8 +152,16 @@ func versions(r formattest.Repository, p string) ([]string, error) {
 	if err := r.Trusted.Armored(data, signature); err != nil {
 		return nil, err
 	}
-	var list struct{ Versions []string }
-	return list.Versions, strictly(data, &list)
+	all := map[string]string{}
+	for line := range bytes.Lines(data) {
+		var of struct{ ID, Version, SHA256 string }
+		if err := json.Unmarshal(line, &of); err != nil || of.ID != id {
+			return nil, fmt.Errorf("the line %q: %v", line, err)
+		}
+		version, _, _ := strings.Cut(strings.ToLower(of.Version), "+")
+		all[version] = of.SHA256
+	}
+	return all, nil
 }
 
 // registered returns the addresses of the versions of a package, as the client's resolver has them.

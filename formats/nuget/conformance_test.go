@@ -33,7 +33,9 @@ func subject(tb testing.TB) formattest.Subject {
 		Client:    client,
 		Verify:    verify,
 		Uncovered: uncovered,
-		Unsigned:  func(p string) bool { return !strings.HasPrefix(p, "v3/flat/") },
+		Unsigned: func(p string) bool {
+			return !strings.HasSuffix(p, ".nupkg") && !strings.Contains(p, "/packages.jsonl")
+		},
 	}
 	for what, build := range bad() {
 		s.Malformed[what] = formattest.Upload{Path: "v3/package/", Body: build(tb)}

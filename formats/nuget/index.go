@@ -5,13 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
+	"strings"
 
 	"hallmark/formats/format"
 	"hallmark/signing/scheme"
 )
 
-// Index emits the list of versions of a package with its signature, and its registration. What search says of the package is
-// raised into the shard above all.
+// Index emits the versions of a package, its registration, and a list of all that is said of them, with the digests of the
+// files, which is signed. What search says of the package is raised into the shard above all.
 //
 // The registration holds absolute addresses, which NuGet wants, and so nobody signs it.
 func (*Format) Index(_ format.Site, in format.Shard, emit func(format.File) error) error {
@@ -39,6 +40,7 @@ func (*Format) Index(_ format.Site, in format.Shard, emit func(format.File) erro
 			Name: groupVersions, Groups: []string{groupVersions}, Skip: 1, Encodings: []format.Encoding{format.Plain},
 			Head: constant(`{"versions":[`), Tail: constant("]}\n"),
 		},
+		format.Listing{Name: groupSigned, Groups: []string{groupSigned}, Encodings: []format.Encoding{format.Plain}},
 		format.Listing{
 			Name: groupLeaves, Groups: []string{groupLeaves}, Skip: 1, Encodings: []format.Encoding{format.Plain},
 			Head: constant(fmt.Sprintf(`{"@id":"%[1]s/%[2]s","@type":["catalog:CatalogRoot","PackageRegistration","catalog:Permalink"],"count":1,`+
@@ -53,11 +55,14 @@ func (*Format) Index(_ format.Site, in format.Shard, emit func(format.File) erro
 	if err := emit(format.File{Path: registered, Listing: groupLeaves, Encoding: format.Plain}); err != nil {
 		return err
 	}
-	versions := path.Join(flat, id)
+	if err := emit(format.File{Path: path.Join(flat, id, indexName), Listing: groupVersions, Encoding: format.Plain}); err != nil {
+		return err
+	}
+	signed := path.Join(flat, id, signedName)
 	return emit(format.File{
-		Path: path.Join(versions, indexName), Listing: groupVersions, Encoding: format.Plain,
+		Path: signed, Listing: groupSigned, Encoding: format.Plain,
 		Sealing: format.Sealing{Seals: []format.Seal{{
-			Name: "signature", Scheme: scheme.OpenPGPArmored, Purpose: scheme.Index, Path: path.Join(versions, signedName),
+			Name: "signature", Scheme: scheme.OpenPGPArmored, Purpose: scheme.Index, Path: signed + signatureSuffix,
 		}}},
 	})
 }
@@ -94,17 +99,21 @@ type summary struct {
 // maxSummary is how many bytes of each text search shows: Index reads those of all versions of a package.
 const maxSummary = 1000
 
-// state returns what search is to know of the version of a package.
-func (m manifest) state(listed bool) ([]byte, error) {
-	data, err := json.Marshal(summary{
-		ID: m.id, Version: m.version.full(), Description: shortened(m.description), Title: shortened(m.title), Summary: shortened(m.summary),
-		Authors: shortened(m.authors), Tags: words(shortened(m.tags)), Types: m.types,
-		ProjectURL: shortURL(m.projectURL), IconURL: shortURL(m.iconURL), LicenseURL: shortURL(m.licenseURL),
-	})
+// state returns what search is to know of a version.
+func (d details) state() ([]byte, error) {
+	s := summary{
+		ID: d.ID, Version: d.Version, Description: shortened(d.Description), Title: shortened(d.Title), Summary: shortened(d.Summary),
+		Authors: shortened(d.Authors), Tags: words(shortened(strings.Join(d.Tags, " "))),
+		ProjectURL: shortURL(d.ProjectURL), IconURL: shortURL(d.IconURL), LicenseURL: shortURL(d.LicenseURL),
+	}
+	for _, t := range d.Types {
+		s.Types = append(s.Types, t.Name)
+	}
+	data, err := json.Marshal(s)
 	if err != nil {
 		return nil, err
 	}
-	return fmt.Appendf(nil, "%s %t %s", m.version.full(), listed, data), nil
+	return fmt.Appendf(nil, "%s %t %s", d.Version, d.Listed, data), nil
 }
 
 func readStates(entries [][]byte, err error) (states, error) {

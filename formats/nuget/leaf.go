@@ -1,9 +1,9 @@
 package nuget
 
 import (
+	"encoding/json"
 	"path"
 	"strings"
-	"time"
 
 	"hallmark/formats/format"
 )
@@ -19,65 +19,27 @@ type (
 		Registration string       `json:"registration"`
 	}
 	catalogEntry struct {
-		Address          string   `json:"@id"`
-		Type             string   `json:"@type"`
-		ID               string   `json:"id"`
-		Version          string   `json:"version"`
-		Authors          string   `json:"authors,omitempty"`
-		Description      string   `json:"description,omitempty"`
-		Title            string   `json:"title,omitempty"`
-		Summary          string   `json:"summary,omitempty"`
-		Tags             []string `json:"tags,omitempty"`
-		ProjectURL       string   `json:"projectUrl,omitempty"`
-		IconURL          string   `json:"iconUrl,omitempty"`
-		LicenseURL       string   `json:"licenseUrl,omitempty"`
-		License          string   `json:"licenseExpression,omitempty"`
-		Language         string   `json:"language,omitempty"`
-		MinClientVersion string   `json:"minClientVersion,omitempty"`
-		Acceptance       bool     `json:"requireLicenseAcceptance"`
-		Listed           bool     `json:"listed"`
-		Published        string   `json:"published"`
-		Content          string   `json:"packageContent"`
-		Dependencies     []group  `json:"dependencyGroups,omitempty"`
-	}
-	group struct {
-		Type         string  `json:"@type"`
-		Framework    string  `json:"targetFramework,omitempty"`
-		Dependencies []needs `json:"dependencies,omitempty"`
-	}
-	needs struct {
-		Type         string `json:"@type"`
-		ID           string `json:"id"`
-		Range        string `json:"range,omitempty"`
-		Registration string `json:"registration"`
+		Address string `json:"@id"`
+		Type    string `json:"@type"`
+		details
+		Content string `json:"packageContent"`
 	}
 )
 
-// unlistedTime is when a version was published that is not listed: clients that do not know of listed go by the year.
-const unlistedTime = "1900-01-01T00:00:00+00:00"
-
 // leaf returns what the registration says of a version.
-func (m manifest) leaf(at time.Time, listed bool) leaf {
-	id, version := m.lower(), m.version.lower()
+func (d details) leaf() leaf {
+	id, version := strings.ToLower(d.ID), d.version().lower()
 	l := leaf{
 		ID: here(registration, id, version+leafSuffix), Type: "Package",
 		Content: here(packagePath(id, version)), Registration: here(registration, id, indexName),
 	}
-	l.Entry = catalogEntry{
-		Address: l.ID, Type: "PackageDetails", ID: m.id, Version: m.version.full(), Authors: m.authors, Description: m.description,
-		Title: m.title, Summary: m.summary, Tags: words(m.tags), ProjectURL: m.projectURL, IconURL: m.iconURL, LicenseURL: m.licenseURL,
-		License: m.license, Language: m.language, MinClientVersion: m.minClientVersion, Acceptance: m.acceptance,
-		Listed: listed, Published: unlistedTime, Content: l.Content,
-	}
-	if listed {
-		l.Entry.Published = at.UTC().Format("2006-01-02T15:04:05+00:00")
-	}
-	for _, g := range m.groups {
-		of := group{Type: "PackageDependencyGroup", Framework: g.framework}
-		for _, d := range g.packages {
-			of.Dependencies = append(of.Dependencies, needs{
-				Type: "PackageDependency", ID: d.id, Range: rangeOf(d.versions), Registration: here(registration, strings.ToLower(d.id), indexName),
-			})
+	l.Entry = catalogEntry{Address: l.ID, Type: "PackageDetails", details: d, Content: l.Content}
+	l.Entry.Dependencies = nil
+	for _, g := range d.Dependencies {
+		of := group{Type: "PackageDependencyGroup", Framework: g.Framework}
+		for _, n := range g.Dependencies {
+			n.Type, n.Registration = "PackageDependency", here(registration, strings.ToLower(n.ID), indexName)
+			of.Dependencies = append(of.Dependencies, n)
 		}
 		l.Entry.Dependencies = append(l.Entry.Dependencies, of)
 	}
@@ -98,3 +60,24 @@ func words(s string) []string {
 }
 
 func here(parts ...string) string { return format.Here + "/" + path.Join(parts...) }
+
+// marshal returns JSON in which [format.Here] stands as it is. No text of a package holds it: XML has no control characters.
+func marshal(v any) ([]byte, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	const escaped = `\u0001`
+	var all []byte
+	for i := 0; i < len(data); {
+		switch {
+		case strings.HasPrefix(string(data[i:min(len(data), i+len(escaped))]), escaped):
+			all, i = append(all, format.Here...), i+len(escaped)
+		case data[i] == '\\':
+			all, i = append(all, data[i], data[i+1]), i+2
+		default:
+			all, i = append(all, data[i]), i+1
+		}
+	}
+	return all, nil
+}

@@ -5,7 +5,8 @@
 // documents that are made for one request: search and autocomplete. Packages and versions stand in small letters in
 // addresses, and versions in their normal form.
 //
-// NuGet signs no index. The list of versions of each package has an OpenPGP signature beside it, for whoever looks.
+// NuGet signs no index. Of each package there is a list of all that is said of its versions, with the digests of their files,
+// which has an OpenPGP signature: flat/ID/packages.jsonl. It is for whoever looks, and for a repository in front of this one.
 package nuget
 
 import (
@@ -29,7 +30,7 @@ func New(Settings) (*Format, error) { return &Format{}, nil }
 // Spec says what the format is and what it needs.
 //
 // Packages have a key of their own: NuGet trusts a certificate for signatures in packages, and gpg another key for the
-// lists of versions.
+// lists.
 func (*Format) Spec() format.Spec {
 	return format.Spec{
 		Title: "NuGet packages",

@@ -1,20 +1,12 @@
 package nuget
 
 import (
-	"encoding/json"
-	"fmt"
+	"crypto"
+	"encoding/hex"
 	"path"
 	"strings"
-	"time"
 
 	"hallmark/formats/format"
-)
-
-// The groups of a shard, which is a package with all of its versions.
-const (
-	groupVersions = "versions" // for the list of versions
-	groupLeaves   = "leaves"   // for the registration
-	groupStates   = "states"   // what search knows; see state
 )
 
 // Parse says what a package is. Its id and version are those of its .nuspec, and an address that names others is refused.
@@ -42,8 +34,10 @@ func (*Format) Parse(op format.Op, b format.Blob, sigs []format.Signature) (form
 		Path: at, Name: m.id, Version: m.version.String(), Shard: id,
 		Beside: []format.Beside{{Path: path.Join(path.Dir(at), id+manifestName), Data: nuspec}},
 	}
-	listed := op.Marks[markUnlisted] == ""
-	p.Entries, err = m.entries(op.Time, listed)
+	listed := listedPackage{
+		SHA256: hex.EncodeToString(b.Digest(crypto.SHA256)), Size: b.Size(), details: m.details(op.Time, op.Marks[markUnlisted] == ""),
+	}
+	p.Entries, err = listed.entries()
 	return p, err
 }
 
@@ -64,42 +58,4 @@ func (m manifest) isFile(name string) bool {
 	number, ok := strings.CutPrefix(strings.TrimSuffix(name, packageSuffix), m.lower()+".")
 	v, isVersion := parseVersion(number)
 	return ok && isVersion && v.lower() == m.version.lower()
-}
-
-// entries returns what the indexes of a package hold of one version.
-func (m manifest) entries(at time.Time, listed bool) ([]format.Entry, error) {
-	leaf, err := marshal(m.leaf(at, listed))
-	if err != nil {
-		return nil, err
-	}
-	state, err := m.state(listed)
-	if err != nil {
-		return nil, err
-	}
-	return []format.Entry{
-		{Group: groupVersions, Data: fmt.Appendf(nil, ",%q", m.version.lower())},
-		{Group: groupLeaves, Data: append([]byte(","), leaf...)},
-		{Group: groupStates, Data: state},
-	}, nil
-}
-
-// marshal returns JSON in which [format.Here] stands as it is. No text of a package holds it: XML has no control characters.
-func marshal(v any) ([]byte, error) {
-	data, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
-	const escaped = `\u0001`
-	var all []byte
-	for i := 0; i < len(data); {
-		switch {
-		case strings.HasPrefix(string(data[i:min(len(data), i+len(escaped))]), escaped):
-			all, i = append(all, format.Here...), i+len(escaped)
-		case data[i] == '\\':
-			all, i = append(all, data[i], data[i+1]), i+2
-		default:
-			all, i = append(all, data[i]), i+1
-		}
-	}
-	return all, nil
 }

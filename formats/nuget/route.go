@@ -18,12 +18,13 @@ const (
 	signing      = "v3/repository-signatures/index.json"
 	certificates = "v3/certificates" // of who signs packages
 
-	indexName     = "index.json"
-	signedName    = "index.json.asc"
-	packageSuffix = ".nupkg"
-	manifestName  = ".nuspec"
-	leafSuffix    = ".json"
-	certificate   = ".crt"
+	indexName       = "index.json"
+	signedName      = "packages.jsonl"
+	signatureSuffix = ".asc"
+	packageSuffix   = ".nupkg"
+	manifestName    = ".nuspec"
+	leafSuffix      = ".json"
+	certificate     = ".crt"
 )
 
 // The documents of the Renderer. Behind the name stands "?" and what is asked of it.
@@ -139,13 +140,10 @@ func packagePath(id, version string) string {
 	return path.Join(flat, id, version, id+"."+version+packageSuffix)
 }
 
-// together names a list of versions with its signature.
+// together names a list that is signed with its signature.
 func together(p string) string {
-	switch base := path.Base(p); base {
-	case indexName, signedName:
-		if strings.HasPrefix(p, flat+"/") {
-			return path.Join(path.Dir(p), indexName)
-		}
+	if list := strings.TrimSuffix(p, signatureSuffix); path.Base(list) == signedName && strings.HasPrefix(p, flat+"/") {
+		return list
 	}
 	return ""
 }
