@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"io"
 	"testing"
 
 	"hallmark/formats/nuget"
@@ -46,6 +47,37 @@ type pkg struct {
 	metadata    string // more elements of <metadata>
 	nuspec      string // in place of the whole .nuspec
 	files       []file // more of them
+}
+
+// plain is build without sizes behind the files, as nuget and dotnet write packages.
+func (p pkg) plain(tb testing.TB) []byte {
+	tb.Helper()
+	data := p.build(tb)
+	r, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, f := range r.File {
+		raw, err := f.OpenRaw()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		h := f.FileHeader
+		h.Flags &^= 8
+		out, err := w.CreateRaw(&h)
+		if err == nil {
+			_, err = io.Copy(out, raw)
+		}
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 func (p pkg) build(tb testing.TB) []byte {

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"maps"
 	"strings"
 
 	"hallmark/formats/formattest"
@@ -63,68 +65,97 @@ func resources(r formattest.Repository) (map[string]string, error) {
 	return all, nil
 }
 
-// client does what the installation of all packages that search finds does, with signatureValidationMode "require" where the
-// repository says that it has signed all packages. It goes by the signed lists besides.
+// ids are those of the packages that a client wants.
+func ids() []string {
+	all := []string{"Pushed.Package", "Put_Package"}
+	for c := 'a'; c <= 'z'; c++ {
+		all = append(all, "pkg"+string(c))
+	}
+	return all
+}
+
+// client does what the installation of packages in all of their versions does, with signatureValidationMode "require" where the
+// repository says that it has signed all packages. It goes by the signed lists besides, and wants search to find what it has
+// installed.
 func client(r formattest.Repository) (map[string][sha256.Size]byte, error) {
 	at, err := resources(r)
 	if err != nil {
 		return nil, err
 	}
-	data, err := r.Fetch(at["SearchQueryService/3.5.0"] + "?q=&prerelease=true&take=100&semVerLevel=2.0.0")
+	data, err := r.Fetch("v3/repository-signatures/index.json")
 	if err != nil {
-		return nil, err
-	}
-	var found struct {
-		TotalHits int
-		Data      []struct{ ID string }
-	}
-	if err := json.Unmarshal(data, &found); err != nil {
 		return nil, err
 	}
 	var signers struct {
 		AllRepositorySigned *bool
 		SigningCertificates []any
 	}
-	if data, err = r.Fetch("v3/repository-signatures/index.json"); err == nil {
-		err = strictly(data, &signers)
-	}
-	if err != nil || signers.AllRepositorySigned == nil {
+	if err := strictly(data, &signers); err != nil || signers.AllRepositorySigned == nil {
 		return nil, fmt.Errorf("nobody says who has signed: %v", err)
 	}
 	all := map[string][sha256.Size]byte{}
-	for _, hit := range found.Data {
-		id := strings.ToLower(hit.ID)
-		versions, err := versions(r, at["PackageBaseAddress/3.0.0"]+id+"/index.json")
+	found := 0
+	for _, id := range ids() {
+		of, err := install(r, at, id, *signers.AllRepositorySigned)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
-		digests, err := digests(r, at["PackageBaseAddress/3.0.0"]+id+"/packages.jsonl", hit.ID)
+		found++
+		maps.Copy(all, of)
+	}
+	if data, err = r.Fetch(at["SearchQueryService/3.5.0"] + "?q=&prerelease=true&take=100&semVerLevel=2.0.0"); err != nil {
+		return nil, err
+	}
+	var search struct {
+		TotalHits int
+		Data      []struct{ ID string }
+	}
+	if err := json.Unmarshal(data, &search); err != nil || search.TotalHits != found || len(search.Data) != found {
+		return nil, fmt.Errorf("search finds %d of %d packages: %v", search.TotalHits, found, err)
+	}
+	return all, nil
+}
+
+// install fetches all versions of a package. The error wraps fs.ErrNotExist if there is no such package.
+func install(r formattest.Repository, at map[string]string, id string, signed bool) (map[string][sha256.Size]byte, error) {
+	folder := strings.ToLower(id)
+	versions, err := versions(r, at["PackageBaseAddress/3.0.0"]+folder+"/index.json")
+	if err != nil {
+		return nil, err
+	}
+	registered, err := registered(r, at["RegistrationsBaseUrl/3.6.0"]+folder+"/index.json", id)
+	if err != nil {
+		return nil, fmt.Errorf("the registration: %v", err)
+	}
+	digests, err := digests(r, at["PackageBaseAddress/3.0.0"]+folder+"/packages.jsonl", id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no signed list: %v", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(registered) != len(versions) || len(digests) != len(versions) {
+		return nil, fmt.Errorf("%s has %d versions, %d are registered, and %d are signed", id, len(versions), len(registered), len(digests))
+	}
+	all := map[string][sha256.Size]byte{}
+	for _, version := range versions {
+		p := at["PackageBaseAddress/3.0.0"] + folder + "/" + version + "/" + folder + "." + version + ".nupkg"
+		if registered[version] != p {
+			return nil, fmt.Errorf("%s is registered as %q", p, registered[version])
+		}
+		data, err := r.Fetch(p)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %v", p, err)
 		}
-		registered, err := registered(r, at["RegistrationsBaseUrl/3.6.0"]+id+"/index.json", hit.ID)
-		if err != nil {
-			return nil, err
+		if err := verifyPackage(r, data); err != nil && signed {
+			return nil, fmt.Errorf("%s: %w", p, err)
 		}
-		if len(registered) != len(versions) || len(digests) != len(versions) {
-			return nil, fmt.Errorf("%s has %d versions, %d are registered, and %d are signed", id, len(versions), len(registered), len(digests))
-		}
-		for _, version := range versions {
-			p := at["PackageBaseAddress/3.0.0"] + id + "/" + version + "/" + id + "." + version + ".nupkg"
-			if registered[version] != p {
-				return nil, fmt.Errorf("%s is registered as %q", p, registered[version])
-			}
-			data, err := r.Fetch(p)
-			if err != nil {
-				return nil, err
-			}
-			if err := verifyPackage(r, data); err != nil && *signers.AllRepositorySigned {
-				return nil, fmt.Errorf("%s: %w", p, err)
-			}
-			sum := sha256.Sum256(data)
-			if all[p] = sum; digests[version] != hex.EncodeToString(sum[:]) {
-				return nil, fmt.Errorf("%s is not the package that was signed", p)
-			}
+		sum := sha256.Sum256(data)
+		if all[p] = sum; digests[version] != hex.EncodeToString(sum[:]) {
+			return nil, fmt.Errorf("%s is not the package that was signed", p)
 		}
 	}
 	return all, nil

@@ -87,3 +87,5 @@ func form(_ testing.TB, body []byte) formattest.Upload {
 			string(body) + "\r\n--" + boundary + "--\r\n"),
 	}
 }
+
+func FuzzMirror(f *testing.F) { formattest.FuzzMirror(f, subject(f)) }

@@ -20,8 +20,8 @@ type Settings struct{}
 // Defaults returns the settings of a repository that has none.
 func Defaults() Settings { return Settings{} }
 
-// A Format is the format of NuGet packages. It implements [format.Format], [format.Renderer], [format.Unwrapper] and
-// [format.Speaker].
+// A Format is the format of NuGet packages. It implements [format.Format], [format.Renderer], [format.Unwrapper],
+// [format.Speaker], [format.Mirror] and [format.Checker].
 type Format struct{}
 
 // New returns the format with its settings.
