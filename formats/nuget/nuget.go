@@ -49,5 +49,6 @@ func (*Format) Spec() format.Spec {
 		Clients:   []string{"dotnet", "nuget"},
 		KeyHeader: "X-NuGet-ApiKey",
 		Together:  together,
+		Overlaid:  true,
 	}
 }
