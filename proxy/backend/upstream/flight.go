@@ -92,7 +92,7 @@ func (f *flight) run() {
 	defer f.cancel(nil)
 	kept, err := f.fetch()
 	if err != nil {
-		f.change(func() { f.done, f.err = true, err })
+		f.fail(err)
 	}
 	d := f.house
 	d.mu.Lock()
@@ -102,6 +102,14 @@ func (f *flight) run() {
 	if !kept && (err != nil || f.readers == 0) {
 		os.Remove(f.path)
 	}
+}
+
+// fail tells the readers. Who comes after that causes another request.
+func (f *flight) fail(err error) {
+	f.house.mu.Lock()
+	f.unlist()
+	f.house.mu.Unlock()
+	f.change(func() { f.done, f.err = true, err })
 }
 
 // unlist takes the flight from the house's list, under the lock of the house.
@@ -257,7 +265,7 @@ const maxWrong = 64 << 20
 // mismatch is the error for a file of another size. Nobody waits until its digest is known.
 func (f *flight) mismatch(body io.Reader, size int64) error {
 	err := f.house.client.fault("sends %s with %d bytes, and its index says %d", f.want.Source, size, f.want.Size)
-	f.change(func() { f.done, f.err = true, err })
+	f.fail(err)
 	sum := sha256.New()
 	io.CopyN(sum, body, maxWrong)
 	f.differs(backend.Digest(sum.Sum(nil)), size, err)
