@@ -59,7 +59,22 @@ type Want struct {
 	Check func() (io.WriteCloser, error)
 	// Limit is the most bytes that a file of unknown size may have.
 	Limit int64
+	// Since are the validators of a file that is known: where the upstream has that one still, the error is errUnchanged.
+	Since Validators
+	// Arrived is told of a file that came and matched, before any reader gets the last bytes of it. Its error is the
+	// readers', and then the file is not kept. Nil: nobody is told.
+	Arrived func(context.Context, Arrival) error
 }
+
+// An Arrival is what is known of a file when all of it is there.
+type Arrival struct {
+	SHA256     backend.Digest
+	Size       int64
+	Validators Validators
+}
+
+// errUnchanged: the upstream has the file still that is known.
+var errUnchanged = errors.New("the file has not changed")
 
 // attempts is how often a file may vanish from the cache between its arrival and its opening.
 const attempts = 3

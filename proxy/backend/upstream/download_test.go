@@ -228,6 +228,69 @@ func TestEmptyFiles(t *testing.T) {
 	}
 }
 
+// What is done with a file that has arrived is done before anybody has all of it.
+func TestWhoIsToldOfAnArrivalMayStillRefuse(t *testing.T) {
+	refused := errors.New("refused")
+	for name, refusal := range map[string]error{"taken": nil, "refused": refused} {
+		h := newHouse(t, 1<<30, func(rw http.ResponseWriter, req *http.Request) {
+			rw.Header().Set("Etag", `"of the file"`)
+			rw.Header().Set("Content-Length", strconv.Itoa(len(file)))
+			rw.Write(file)
+		})
+		told, answer := make(chan Arrival), make(chan error)
+		w := Want{Key: Key{1}, Source: "a", Size: -1, Limit: 1 << 30, Arrived: func(_ context.Context, a Arrival) error { told <- a; return <-answer }}
+		c, err := h.Open(context.Background(), w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := <-told
+		if a.SHA256 != sha256.Sum256(file) || a.Size != int64(len(file)) || a.Validators.ETag != `"of the file"` {
+			t.Errorf("%s: it is told of %+v", name, a)
+		}
+		head := make([]byte, len(file)-withheld)
+		if _, err := io.ReadFull(c, head); err != nil {
+			t.Errorf("%s: the bytes before the last ones: %v", name, err)
+		}
+		if _, ok := c.Complete(); ok {
+			t.Errorf("%s: it is complete before it was taken", name)
+		}
+		answer <- refusal
+		tail, err := io.ReadAll(c)
+		if !errors.Is(err, refusal) || (refusal == nil) != (len(tail) == withheld) || refusal != nil && len(tail) > 0 {
+			t.Errorf("%s: %d bytes more, %v", name, len(tail), err)
+		}
+		c.Close()
+		h.Close()
+		if files, _ := h.cache.Usage(); (files == 1) != (refusal == nil) || len(h.left(t)) != files {
+			t.Errorf("%s: %d files are kept, %q", name, files, h.left(t))
+		}
+	}
+}
+
+func TestAFileThatIsKnownDoesNotComeAgain(t *testing.T) {
+	h := newHouse(t, 1<<30, func(rw http.ResponseWriter, req *http.Request) {
+		if req.Header.Get("If-None-Match") != `"1"` {
+			rw.Write(file)
+			return
+		}
+		rw.WriteHeader(http.StatusNotModified)
+	})
+	w := want(file)
+	w.Since = Validators{ETag: `"1"`}
+	if _, err := h.Open(context.Background(), w); !errors.Is(err, errUnchanged) {
+		t.Errorf("the one that is known: %v", err)
+	}
+	w.Since = Validators{ETag: `"0"`}
+	c, err := h.Open(context.Background(), w)
+	if err != nil {
+		t.Fatalf("another one: %v", err)
+	}
+	defer c.Close()
+	if got, err := io.ReadAll(c); err != nil || !bytes.Equal(got, file) {
+		t.Errorf("another one: %d bytes, %v", len(got), err)
+	}
+}
+
 func TestADownloadOutlivesItsClient(t *testing.T) {
 	release := make(chan struct{})
 	var requests atomic.Int64

@@ -145,11 +145,14 @@ func (f *flight) tooBig() bool {
 // fetch brings the file. Kept says that it is in the cache. The readers have all of it before it is durable.
 func (f *flight) fetch() (kept bool, err error) {
 	client, cache := f.house.client, f.house.cache
-	resp, err := client.Get(f.ctx, f.want.Source, Validators{})
+	resp, err := client.Get(f.ctx, f.want.Source, f.want.Since)
 	if err != nil {
 		return false, err
 	}
 	defer resp.Body.Close()
+	if resp.NotModified {
+		return false, errUnchanged
+	}
 	size := f.want.Size
 	switch {
 	case size < 0:
@@ -169,7 +172,7 @@ func (f *flight) fetch() (kept bool, err error) {
 	}
 	defer file.Close()
 	f.change(func() { f.path, f.size = file.Name(), size })
-	if err := f.take(file, resp.Body); err != nil {
+	if err := f.take(file, resp); err != nil {
 		return false, err
 	}
 	if f.tooBig() {
@@ -182,8 +185,8 @@ func (f *flight) fetch() (kept bool, err error) {
 	return true, nil
 }
 
-// take writes the body to the file, lets readers follow, and returns nil if it is what is wanted: then they have all of it.
-func (f *flight) take(file *os.File, body io.Reader) error {
+// take writes what is sent to the file, lets readers follow, and returns nil if it is what is wanted: then they have all of it.
+func (f *flight) take(file *os.File, resp *Response) error {
 	client, bound := f.house.client, f.size
 	if bound < 0 {
 		bound = f.want.Limit
@@ -193,7 +196,7 @@ func (f *flight) take(file *os.File, body io.Reader) error {
 		return err
 	}
 	hashing := newHashing(check)
-	err = f.copy(file, body, bound, hashing)
+	err = f.copy(file, resp.Body, bound, hashing)
 	sum, checkErr := hashing.end()
 	if checkErr != nil {
 		return client.fault("sends a %s that is not what its index says: %v", f.want.Source, checkErr)
@@ -210,6 +213,11 @@ func (f *flight) take(file *os.File, body io.Reader) error {
 	}
 	if err := check.Close(); err != nil {
 		return f.differs(got, f.written, err)
+	}
+	if f.want.Arrived != nil {
+		if err := f.want.Arrived(f.ctx, Arrival{SHA256: got, Size: f.written, Validators: resp.Validators}); err != nil {
+			return err
+		}
 	}
 	f.change(func() { f.done, f.digest, f.size = true, got, f.written })
 	return nil

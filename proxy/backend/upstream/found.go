@@ -6,18 +6,26 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io/fs"
 	"sync"
 	"time"
 
 	"hallmark/formats/format"
+	"hallmark/proxy/backend"
 	"hallmark/proxy/publish"
 )
 
 // A found file is one that no index of the upstream lists, in a scope that has such: somebody has asked for it, and since
 // then it is listed here. Nothing but the upstream itself says whether it is still what it was.
+//
+// Until it is listed it is sought: whoever opens it has the upstream asked for it, together with all others who do. They
+// read along while it comes, and it is listed before any of them has the last bytes.
 type found struct {
-	mu         sync.Mutex // held while the upstream is asked
+	asking sync.Mutex // held while the upstream is asked about one that is listed
+
+	mu         sync.Mutex
+	want       *Want      // how it is fetched while it is sought
 	next       time.Time  // when to ask again
 	validators Validators // of what is listed; they are forgotten with the process
 }
@@ -31,7 +39,10 @@ func (r *Repository) foundAt(path string) *found {
 	f := r.found[path]
 	if f == nil {
 		if len(r.found) >= maxFound {
-			clear(r.found)
+			for some := range r.found {
+				delete(r.found, some)
+				break
+			}
 		}
 		f = &found{}
 		r.found[path] = f
@@ -52,30 +63,81 @@ func (r *Repository) open(ctx context.Context, scope string) (format.Finder, pub
 	return finder, followed, err
 }
 
-// find looks for a file that no index lists, and lists it.
-func (r *Repository) find(ctx context.Context, scope, path string) error {
-	finder, followed, err := r.open(ctx, scope)
+// seek notes that a file which is not listed is sought, if one can be there. It asks nobody.
+func (r *Repository) seek(ctx context.Context, scope, path string) error {
+	finder, _, err := r.open(ctx, scope)
 	if finder == nil || err != nil {
 		return err
 	}
-	if _, err := finder.Found(path, make([]byte, sha256.Size), 0); err != nil {
+	foreign, err := finder.Found(path, make([]byte, sha256.Size), 0)
+	if err != nil {
 		return nil // no such file can be there
 	}
 	f := r.foundAt(path)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if there, err := r.Find(ctx, []string{path}, nil); err != nil || len(there) == 1 && there[0].Removed.IsZero() {
-		return err // somebody else was quicker
+	if f.want == nil {
+		w := r.wantFound(foreign)
+		w.Arrived = func(ctx context.Context, a Arrival) error {
+			if err := r.listFound(ctx, scope, path, w.Key, a); err != nil {
+				return err
+			}
+			f.settle(a.Validators, r.options.Now().Add(r.options.Refresh))
+			return nil
+		}
+		f.want = &w
 	}
-	l, validators, err := r.fetchFound(ctx, finder, path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	return nil
+}
+
+// settle notes that a file is listed, and when to ask about it again.
+func (f *found) settle(v Validators, next time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.want, f.validators, f.next = nil, v, next
+}
+
+// sought returns those of the paths that are sought, with how they are fetched. Whoever finds a path neither here nor, after
+// that, in the ledger may say that nothing is there.
+func (r *Repository) sought(paths []string) map[string]Want {
+	wants := map[string]Want{}
+	for _, path := range paths {
+		r.mu.Lock()
+		f := r.found[path]
+		r.mu.Unlock()
+		if f == nil {
+			continue
+		}
+		f.mu.Lock()
+		if f.want != nil {
+			wants[path] = *f.want
+		}
+		f.mu.Unlock()
 	}
-	if err != nil {
-		return err
+	return wants
+}
+
+// openSought opens the first of the paths at which the upstream has a file that is sought. The error wraps fs.ErrNotExist if
+// it has none.
+func (r *Repository) openSought(ctx context.Context, paths []string, sought map[string]Want) (*backend.File, error) {
+	for _, path := range paths {
+		w, ok := sought[path]
+		if !ok {
+			continue
+		}
+		f := &backend.File{Path: path, Tag: w.Key, Time: r.options.Now()}
+		err := r.fetch(ctx, f, w)
+		if err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		r.mu.Lock()
+		delete(r.found, path)
+		r.mu.Unlock()
 	}
-	f.next, f.validators = r.options.Now().Add(r.options.Refresh), validators
-	return r.publish.Follow(ctx, change(scope, followed, l))
+	return nil, fmt.Errorf("%s: %w", paths[len(paths)-1], fs.ErrNotExist)
 }
 
 // lookAgain asks the upstream about a found file, if that is due. Where the upstream fails, what it had is good enough.
@@ -85,10 +147,13 @@ func (r *Repository) lookAgain(ctx context.Context, scope, path string) error {
 		return err
 	}
 	f := r.foundAt(path)
+	f.asking.Lock()
+	defer f.asking.Unlock()
 	f.mu.Lock()
-	defer f.mu.Unlock()
+	next, since := f.next, f.validators
+	f.mu.Unlock()
 	now := r.options.Now()
-	if now.Before(f.next) {
+	if now.Before(next) {
 		return nil
 	}
 	there, err := r.Find(ctx, []string{path}, nil)
@@ -99,34 +164,33 @@ func (r *Repository) lookAgain(ctx context.Context, scope, path string) error {
 	if err != nil || !foreign {
 		return err // it was uploaded here
 	}
-	f.next = now.Add(r.options.Refresh)
-	resp, err := r.options.Client.Get(ctx, path, f.validators)
+	w := r.wantFound(listed)
+	w.Since = since
+	w.Arrived = func(ctx context.Context, a Arrival) error {
+		since = a.Validators
+		if bytes.Equal(a.SHA256[:], listed.SHA256) {
+			return errUnchanged
+		}
+		return r.listFound(ctx, scope, path, w.Key, a)
+	}
+	ctx = context.WithoutCancel(ctx) // others wait for the answer, too
+	c, err := r.downloads.Open(ctx, w)
+	if err == nil {
+		err = errors.Join(c.Wait(ctx), c.Close())
+	}
 	switch {
+	case err == nil, errors.Is(err, errUnchanged):
+		f.settle(since, now.Add(r.options.Refresh))
 	case errors.Is(err, fs.ErrNotExist):
+		f.settle(Validators{}, now.Add(r.options.Refresh))
 		gone := change(scope, followed)
 		gone.Remove = []string{path}
 		return r.publish.Follow(ctx, gone)
-	case err == nil:
-		resp.Body.Close()
-		if resp.NotModified {
-			return nil
-		}
-	}
-	var l publish.Listed
-	var validators Validators
-	if err == nil {
-		l, validators, err = r.fetchFound(ctx, finder, path)
-	}
-	if err != nil {
+	default:
 		r.options.Log.Warn("the upstream does not say whether a file is still what it was; it is served as it was", "repository", r.options.Name, "path", path, "error", err)
-		f.next = now.Add(min(r.options.Refresh, soon))
-		return nil
+		f.settle(since, now.Add(min(r.options.Refresh, soon)))
 	}
-	f.validators = validators
-	if bytes.Equal(l.SHA256, listed.SHA256) {
-		return nil
-	}
-	return r.publish.Follow(ctx, change(scope, followed, l))
+	return nil
 }
 
 // change lists files of a scope beside those that are there.
@@ -134,26 +198,27 @@ func change(scope string, followed publish.Followed, listed ...publish.Listed) p
 	return publish.Following{Scope: scope, Edition: followed.Edition, Note: followed.Note, Add: listed}
 }
 
-// fetchFound fetches a file that no index lists, whole, since its digest is what it is listed by.
-func (r *Repository) fetchFound(ctx context.Context, finder format.Finder, path string) (l publish.Listed, v Validators, err error) {
-	resp, err := r.options.Client.Get(ctx, path, Validators{})
+// wantFound returns how a file that no index lists is fetched, once. Its digest is what it is listed by, and is not known
+// before it is there.
+func (r *Repository) wantFound(f format.Foreign) Want {
+	return Want{Key: sha256.Sum256([]byte(rand.Text())), Source: sourceOf(f), Size: -1, Limit: r.options.Limit}
+}
+
+// listFound lists a file that has come, under the key that it is kept by.
+func (r *Repository) listFound(ctx context.Context, scope, path string, key Key, a Arrival) error {
+	finder, followed, err := r.open(ctx, scope)
+	if err == nil && finder == nil {
+		err = r.options.Client.fault("has an index of %q by now, which does not list %s", scope, path)
+	}
 	if err != nil {
-		return l, v, err
+		return err
 	}
-	resp.Body.Close()
-	key := sha256.Sum256([]byte(rand.Text())) // the bytes are not known before they are there
-	c, err := r.downloads.Open(ctx, Want{Key: key, Source: path, Size: -1, Limit: r.options.Limit})
-	if err != nil {
-		return l, v, err
+	l := publish.Listed{Content: key, Print: a.SHA256[:len(print{})]}
+	if l.Foreign, err = finder.Found(path, a.SHA256[:], a.Size); err == nil {
+		err = r.publish.Follow(ctx, change(scope, followed, l))
 	}
-	defer c.Close()
-	if err := c.Wait(ctx); err != nil {
-		return l, v, err
+	if errors.Is(err, fs.ErrNotExist) {
+		return errors.New(err.Error()) // of something else than the file, which is there
 	}
-	digest, _ := c.Complete()
-	if l.Foreign, err = finder.Found(path, digest[:], c.Size()); err != nil {
-		return l, v, err
-	}
-	l.Content, l.Print = key, digest[:len(print{})]
-	return l, resp.Validators, nil
+	return err
 }

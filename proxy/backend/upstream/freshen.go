@@ -48,7 +48,7 @@ func (r *Repository) Freshen(ctx context.Context, p string) error {
 	if made, err := r.attest(ctx, p); made || err != nil || !ok {
 		return err
 	}
-	return r.find(ctx, name, p)
+	return r.seek(ctx, name, p)
 }
 
 // refresh asks the upstream for the index of a scope, if that is due. What is known of it is good enough when the

@@ -98,9 +98,17 @@ func (r *Repository) VerifyCache(ctx context.Context, tell func(string)) error {
 	return nil
 }
 
-// Open implements [backend.Tree]. The bytes of a file of the upstream may be on their way yet: see [backend.File].
+// Open implements [backend.Tree]. The bytes of a file of the upstream may be on their way yet: see [backend.File]. The upstream
+// is asked for a file that no index lists, if [Repository.Freshen] was asked about its path.
 func (r *Repository) Open(ctx context.Context, at int64, paths ...string) (*backend.File, error) {
+	var sought map[string]Want
+	if at == backend.Current {
+		sought = r.sought(paths)
+	}
 	f, err := r.Ledger.Open(ctx, at, paths...)
+	if len(sought) > 0 && errors.Is(err, fs.ErrNotExist) {
+		return r.openSought(ctx, paths, sought)
+	}
 	if err != nil || f.Index {
 		return f, err
 	}
@@ -111,24 +119,32 @@ func (r *Repository) Open(ctx context.Context, at int64, paths ...string) (*back
 	if err := f.Close(); err != nil {
 		return nil, err
 	}
-	c, err := r.downloads.Open(ctx, want)
-	if err == nil && c.Size() <= withheld {
-		// Nothing of it is given away before the end: what is wrong with it can be an answer, not a broken transfer.
-		if err = c.Wait(ctx); err != nil {
-			c.Close()
-		}
-	}
-	if errors.Is(err, fs.ErrNotExist) {
+	if err := r.fetch(ctx, f, want); errors.Is(err, fs.ErrNotExist) {
 		return nil, r.options.Client.fault("lists %s and has no such file", want.Source)
-	}
-	if err != nil {
+	} else if err != nil {
 		return nil, err
+	}
+	return f, nil
+}
+
+// fetch gives an open file the bytes that the upstream has, as soon as it is known how many they are.
+func (r *Repository) fetch(ctx context.Context, f *backend.File, w Want) error {
+	c, err := r.downloads.Open(ctx, w)
+	if err != nil {
+		return err
+	}
+	if c.Size() <= withheld {
+		// Nothing of it is given away before the end: what is wrong with it can be an answer, not a broken transfer.
+		if err := c.Wait(ctx); err != nil {
+			c.Close()
+			return err
+		}
 	}
 	f.ReadSeeker, f.Size, f.Wait, f.Close = c, c.Size(), c.Wait, c.Close
 	if file := c.File(); file != nil {
 		f.ReadSeeker, f.Wait = file, nil
 	}
-	return f, nil
+	return nil
 }
 
 // want returns what the upstream says of an open file. It reports false for one whose bytes are here.

@@ -2,9 +2,7 @@ package upstream_test
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/http"
 	"os"
@@ -408,61 +406,6 @@ func TestAnUploadThatTheUpstreamRefusesIsNotListed(t *testing.T) {
 	}
 }
 
-func TestAFileThatNoIndexListsIsAskedForAgainNowAndThen(t *testing.T) {
-	s := newStand(t, rawFormat(t))
-	s.keys = upstream.Unverified()
-	s.restart()
-	s.server.set(map[string]string{"a/file": "one"})
-	if got := s.mustGet("a/file"); got != "one" {
-		t.Fatalf("it is %q", got)
-	}
-	if sums := s.mustGet("a/SHA256SUMS"); !strings.Contains(sums, "  file\n") {
-		t.Errorf("it is not listed: %q", sums)
-	}
-	if _, err := s.get("a/other"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("what there is not: %v", err)
-	}
-	s.server.asked()
-	s.mustGet("a/file")
-	if asked := s.server.asked(); len(asked) > 0 {
-		t.Errorf("before its time the upstream is asked for %q", asked)
-	}
-	s.later()
-	s.mustGet("a/file")
-	if asked := s.server.asked(); !slices.Equal(asked, []string{"GET a/file if"}) {
-		t.Errorf("the upstream is asked for %q", asked)
-	}
-	before := s.generation()
-	s.restart()
-	s.later()
-	s.mustGet("a/file")
-	if s.generation() != before {
-		t.Error("after a restart, the same file makes a generation")
-	}
-	s.server.fail(http.StatusServiceUnavailable)
-	s.later()
-	if got := s.mustGet("a/file"); got != "one" {
-		t.Errorf("while the upstream is down it is %q", got)
-	}
-	s.server.fail(0)
-	s.server.set(map[string]string{"a/file": "another"})
-	s.later()
-	if got := s.mustGet("a/file"); got != "another" {
-		t.Errorf("when it has changed it is %q", got)
-	}
-	if err := s.verify(); err != nil {
-		t.Error(err)
-	}
-	delete(s.server.files, "a/file")
-	s.later()
-	if got, err := s.get("a/file"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("when it is gone it is %q, %v", got, err)
-	}
-	if sums, err := s.get("a/SHA256SUMS"); strings.Contains(sums, "file") {
-		t.Errorf("when it is gone it is listed: %q, %v", sums, err)
-	}
-}
-
 // The first of two uploads of the same bytes fails while the second is on its way. Other bytes must not get between.
 func TestAFailedUploadTakesNobodysClaimAway(t *testing.T) {
 	s := newStand(t, rawFormat(t))
@@ -538,23 +481,6 @@ func TestWhatIsDamagedInTheCacheIsNotSigned(t *testing.T) {
 	}
 	if logged, err := s.ledger.SignaturesAt(context.Background(), "front", "one", 1); err != nil || len(logged) > 0 {
 		t.Errorf("the ledger has a signature of it: %v, %v", logged, err)
-	}
-}
-
-func TestTheLedgerHasTheDigestOfAFoundFile(t *testing.T) {
-	s := newStand(t, rawFormat(t))
-	s.keys = upstream.Unverified()
-	s.restart()
-	s.server.set(map[string]string{"a/file": "found"})
-	s.mustGet("a/file")
-	s.mustGet("a/file.asc")
-	logged, err := s.ledger.SignaturesAt(context.Background(), "front", "a/file", 10)
-	want := fmt.Sprintf("sha256:%x", sha256.Sum256([]byte("found")))
-	if err != nil || len(logged) != 2 || logged[0].Digest != want {
-		t.Errorf("the ledger has %+v, want the digest %s, %v", logged, want, err)
-	}
-	if err := s.verify(); err != nil {
-		t.Error(err)
 	}
 }
 

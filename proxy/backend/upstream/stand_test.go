@@ -40,6 +40,8 @@ type server struct {
 	writes   int      // the status of answers to PUT and DELETE; 0: what is right
 	// held is called for each PUT and DELETE before it is done, and returns the status of its answer; 0: what is right.
 	held func(path string) int
+	// half is called for each GET when half of the file was sent.
+	half func(path string)
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -86,9 +88,27 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		w.Header().Set("Etag", fmt.Sprintf(`"%x"`, sha256.Sum256(data)))
+		if s.half != nil {
+			w.Header().Set("Content-Length", fmt.Sprint(len(data)))
+			w.Write(data[:len(data)/2])
+			http.NewResponseController(w).Flush()
+			s.pause(path)
+			w.Write(data[len(data)/2:])
+			return
+		}
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 	}
 }
+
+// pause calls half without the lock.
+func (s *server) pause(path string) {
+	half := s.half
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	half(path)
+}
+
+func (s *server) atHalf(half func(path string)) { s.mu.Lock(); defer s.mu.Unlock(); s.half = half }
 
 func (s *server) set(files map[string]string) {
 	s.mu.Lock()
