@@ -151,7 +151,9 @@ func describeSource(component, name string, stanza []byte) (format.Foreign, erro
 	return foreign, nil
 }
 
-// describeTranslation reads the line of a Release for a file, and perhaps that for its plain form, which need not be there.
+// describeTranslation reads the line of a Release for a file, and perhaps that for its plain form, which need not be there. One
+// that the upstream has by its digest can be fetched when somebody wants that language; by its name alone, it would be that of
+// the next edition then.
 func describeTranslation(scope, component string, hashed bool, lines []byte) (format.Foreign, error) {
 	first, plain, _ := strings.Cut(strings.TrimSuffix(string(lines), "\n"), "\n")
 	file, err := parseReleaseLine(first)
@@ -179,7 +181,7 @@ func describeTranslation(scope, component string, hashed bool, lines []byte) (fo
 			Path: root + byHash(file.name, file.digest), Name: path.Base(file.name),
 			Entries: []format.Entry{{Group: groupExtra, Data: []byte(text)}},
 		},
-		SHA256: file.digest, Size: file.size, Now: true,
+		SHA256: file.digest, Size: file.size, Now: !hashed,
 	}
 	if !hashed {
 		foreign.Source = root + file.name

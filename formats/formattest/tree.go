@@ -1,6 +1,7 @@
 package formattest
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -34,7 +35,12 @@ func (t *Tree) Sign(key string, s scheme.Scheme, message []byte) []byte {
 	return fmt.Appendf(nil, "%s signs %x in %s", key, sha256.Sum256(message), s)
 }
 
-// Fetch returns a file.
+// Clearsign returns a document that Cleartext takes.
+func (t *Tree) Clearsign(key string, text []byte) []byte {
+	return append(append(t.Sign(key, scheme.OpenPGPClearsigned, text), '\n'), text...)
+}
+
+// Fetch returns a file, if it is as it is wanted.
 func (t *Tree) Fetch(p string, want format.Wanted) (format.Blob, error) {
 	t.Fetched = append(t.Fetched, p)
 	data, ok := t.Files[p]
@@ -43,6 +49,8 @@ func (t *Tree) Fetch(p string, want format.Wanted) (format.Blob, error) {
 		return nil, fmt.Errorf("fetch %s: %w", p, fs.ErrNotExist)
 	case int64(len(data)) > want.Limit:
 		return nil, format.Malformedf("%s has %d bytes, and %d are allowed", p, len(data), want.Limit)
+	case want.SHA256 != nil && (sha256.Sum256(data) != [sha256.Size]byte(want.SHA256) || int64(len(data)) != want.Size):
+		return nil, format.Malformedf("%s is not what its index says", p)
 	}
 	return NewBlob(data), nil
 }
@@ -62,9 +70,13 @@ func (t *Tree) Verify(s scheme.Scheme, message io.Reader, signature []byte) (tim
 	return t.Time, nil
 }
 
-// Cleartext refuses every document: these signatures have no frame.
-func (t *Tree) Cleartext([]byte) ([]byte, error) {
-	return nil, format.Malformedf("no text is signed here")
+// Cleartext returns the text of a document of Clearsign.
+func (t *Tree) Cleartext(document []byte) ([]byte, error) {
+	signature, text, framed := bytes.Cut(document, []byte("\n"))
+	if !framed || t.Key != "" && string(signature) != string(t.Sign(t.Key, scheme.OpenPGPClearsigned, text)) {
+		return nil, format.Malformedf("it is no text that %s has signed", t.Key)
+	}
+	return text, nil
 }
 
 // Known reports false.
