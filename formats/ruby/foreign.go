@@ -1,6 +1,7 @@
 package ruby
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
@@ -14,10 +15,11 @@ import (
 // covered by any digest.
 const groupQuick = "quick"
 
-// Describe reads a line of info; the context is the gem's name. One without a checksum is that of an upstream which does not say
-// it, and the gem must say of itself what the line does.
-func (f *Format) Describe(_, name string, line []byte, _ []format.Signature) (format.Foreign, error) {
-	s, sum, err := parseInfo(name, string(line))
+// Describe reads a line of info with a gem's name before it. One without a checksum is that of an upstream which does not say it,
+// and the gem must say of itself what the line does.
+func (f *Format) Describe(_, _ string, stanza []byte, _ []format.Signature) (format.Foreign, error) {
+	name, line, _ := bytes.Cut(stanza, []byte(" "))
+	s, sum, err := parseInfo(string(name), string(line))
 	if err != nil {
 		return format.Foreign{}, err
 	}

@@ -116,6 +116,9 @@ func parseVersions(text []byte) (sums map[string]string, names []string, err err
 	return sums, names, nil
 }
 
+// stanza returns a line of info with the name of its gem before it.
+func stanza(name string, line []byte) []byte { return append([]byte(name+" "), line...) }
+
 // followInfo emits the lines of a gem's info.
 func followInfo(u format.Upstream, name, sum string) error {
 	known := sha256.Sum256([]byte(name + " " + sum))
@@ -137,7 +140,7 @@ func followInfo(u format.Upstream, name, sum string) error {
 		if len(line) > maxLine || !bytes.HasSuffix(line, []byte("\n")) {
 			return format.Malformedf("the upstream's info of %s has a line that is too long or has no end", name)
 		}
-		if err := u.Emit(name, name, line); err != nil {
+		if err := u.Emit(name, "", stanza(name, line)); err != nil {
 			return err
 		}
 	}

@@ -108,7 +108,7 @@ func followQuick(u format.Upstream, id identity) error {
 	if err != nil {
 		return err
 	}
-	return u.Emit(id.quick(), id.name, s.info(nil))
+	return u.Emit(id.quick(), "", stanza(id.name, s.info(nil)))
 }
 
 // readQuick reads a gemspec of the quick index.
