@@ -18,6 +18,9 @@ func (f *Format) Answer(_ format.Site, _ format.Request, a format.Answer) format
 		a.Text = "Successfully registered gem: " + gem + " (" + a.Text + ")"
 	case format.Unwrap, format.Delete:
 		a.Text = "Successfully deleted gem: " + gem
+		if a.Op.Kind == format.Unwrap {
+			a.Status = 200 // nothing was created
+		}
 	}
 	return a
 }

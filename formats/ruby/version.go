@@ -2,13 +2,14 @@ package ruby
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strings"
 )
 
 // isPrerelease reports whether a version is one before a release, as Gem::Version#prerelease? does.
-func isPrerelease(version string) bool { return letterForm.MatchString(version) }
+func isPrerelease(version string) bool {
+	return strings.ContainsFunc(version, func(r rune) bool { return r > '9' })
+}
 
 // compareVersions orders versions as Gem::Version#<=> does (lib/rubygems/version.rb).
 func compareVersions(a, b string) int {
@@ -21,16 +22,21 @@ func compareVersions(a, b string) int {
 	return 0
 }
 
-var segmentForm = regexp.MustCompile(`[0-9]+|[a-zA-Z]+`)
-
 // segments returns the numbers and words of a version. Zeros that end the numbers before the first word, or all of it, do
 // not count. Numbers have no zeros in front: zero is "".
 func segments(version string) []string {
-	all := segmentForm.FindAllString(version, -1)
-	for i, s := range all {
-		if !isWord(s) {
-			all[i] = strings.TrimLeft(s, "0")
+	var all []string
+	for rest := version; rest != ""; {
+		isLetter := rest[0] > '9'
+		end := strings.IndexFunc(rest, func(r rune) bool { return r == '.' || (r > '9') != isLetter })
+		if end < 0 {
+			end = len(rest)
 		}
+		segment := rest[:end]
+		if rest = strings.TrimPrefix(rest[end:], "."); !isLetter {
+			segment = strings.TrimLeft(segment, "0")
+		}
+		all = append(all, segment)
 	}
 	word := slices.IndexFunc(all, isWord)
 	if word < 0 {
