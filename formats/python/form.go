@@ -5,119 +5,57 @@ import (
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"hash"
 	"io"
-	"mime"
-	"mime/multipart"
 	"strings"
 
 	"golang.org/x/crypto/blake2b"
 
 	"hallmark/formats/format"
+	"hallmark/formats/internal/form"
 )
 
-const (
-	partsMost  = 2000    // of a form: each classifier is one
-	fieldsMost = 8 << 20 // bytes of all fields but the file
-)
-
-// A form is an upload as PyPI takes it (docs.pypi.org/api/upload).
-type form struct {
-	blob     format.Blob
-	boundary string
-	fields   map[string]string // the first of each name
-	file     string            // the name of the file
-	contents int               // how many there are
+// An upload is a form as PyPI takes it (docs.pypi.org/api/upload).
+type upload struct {
+	fields  map[string]string
+	content *form.File
 }
 
-// readForm reads the fields of a form.
-func readForm(mediaType string, b format.Blob) (*form, error) {
-	media, parameters, err := mime.ParseMediaType(mediaType)
-	if err != nil || media != "multipart/form-data" || parameters["boundary"] == "" {
+// readUpload reads a form, and looks at what it says of itself.
+func readUpload(mediaType string, b format.Blob) (*upload, error) {
+	if !form.IsForm(mediaType) {
 		return nil, format.Malformedf("the upload is a %.100q and no form (multipart/form-data): send it with twine or uv, "+
 			"or put the file to %s/PROJECT/FILE", mediaType, root)
 	}
-	f := &form{blob: b, boundary: parameters["boundary"], fields: map[string]string{}}
-	left := fieldsMost
-	return f, f.each(func(p *multipart.Part) error {
-		name := p.FormName()
-		if name == "content" {
-			f.contents++
-			f.file = p.FileName()
-			_, err := io.Copy(io.Discard, p)
-			return err
-		}
-		data, err := io.ReadAll(io.LimitReader(p, int64(left)+1))
-		if err != nil {
-			return err
-		}
-		if left -= len(data); left < 0 {
-			return format.Malformedf("the fields of the form have more than %d bytes", fieldsMost)
-		}
-		if _, again := f.fields[name]; !again {
-			f.fields[name] = string(data)
-		}
-		return nil
-	})
-}
-
-// errEnough ends a reading of the parts.
-var errEnough = errors.New("enough")
-
-// each calls visit for each part.
-func (f *form) each(visit func(*multipart.Part) error) error {
-	parts := multipart.NewReader(io.NewSectionReader(f.blob, 0, f.blob.Size()), f.boundary)
-	for n := 0; ; n++ {
-		p, err := parts.NextRawPart()
-		if err == io.EOF && n > 0 {
-			return nil
-		}
-		if n == partsMost {
-			return format.Malformedf("the form has more than %d parts", partsMost)
-		}
-		if err == nil {
-			err = visit(p)
-		}
-		if err == errEnough {
-			return nil
-		}
-		if err != nil {
-			return brokenForm(err)
+	read, err := form.Read(mediaType, b)
+	if err != nil {
+		return nil, err
+	}
+	files := read.Of("content")
+	if len(files) != 1 {
+		return nil, format.Malformedf("the form has %d files in the field content, and must have one", len(files))
+	}
+	u := &upload{read.Fields, files[0]}
+	for _, signature := range read.Of(fieldSignature) { // twine sends it as a file
+		if u.fields[fieldSignature], err = signature.Text(signatureMost); err != nil {
+			return nil, err
 		}
 	}
-}
-
-// brokenForm says what is wrong with a form.
-func brokenForm(err error) error {
-	if errors.Is(err, format.ErrMalformed) {
-		return err
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return format.Malformedf("the form is cut off, or has no parts")
-	}
-	return format.Malformedf("the form cannot be read: %.200v", strings.ToValidUTF8(err.Error(), "?"))
-}
-
-// check looks at what the form says of itself.
-func (f *form) check() error {
-	kind := map[bool]string{true: "bdist_wheel", false: "sdist"}[isWheel(f.file)]
-	switch action := f.fields[":action"]; {
+	kind := map[bool]string{true: "bdist_wheel", false: "sdist"}[isWheel(u.content.Name)]
+	switch action := u.fields[":action"]; {
 	case action != "file_upload":
-		return format.Malformedf("the form's field :action is %.50q, and only file_upload is known here", action)
-	case f.fields["protocol_version"] != "1":
-		return format.Malformedf("the form is of the protocol %.20q, and only 1 is known here", f.fields["protocol_version"])
-	case f.contents != 1:
-		return format.Malformedf("the form has %d files in the field content, and must have one", f.contents)
-	case f.fields["filetype"] != kind:
-		return format.Malformedf("the form says that %.200q is a %.50q, and it is a %s by its name", f.file, f.fields["filetype"], kind)
+		return nil, format.Malformedf("the form's field :action is %.50q, and only file_upload is known here", action)
+	case u.fields["protocol_version"] != "1":
+		return nil, format.Malformedf("the form is of the protocol %.20q, and only 1 is known here", u.fields["protocol_version"])
+	case u.fields["filetype"] != kind:
+		return nil, format.Malformedf("the form says that %.200q is a %.50q, and it is a %s by its name", u.content.Name, u.fields["filetype"], kind)
 	}
-	return nil
+	return u, nil
 }
 
-// content returns the file. Reading its end fails if its digests are not those of the form.
-func (f *form) content() (io.Reader, error) {
-	c := &content{form: f}
+// body returns the file. Reading its end fails if its digests are not those of the form.
+func (u *upload) body() (io.Reader, error) {
+	c := &content{r: u.content.Open()}
 	for _, digest := range []struct {
 		field string
 		size  int
@@ -127,7 +65,7 @@ func (f *form) content() (io.Reader, error) {
 		{"blake2_256_digest", blake2b.Size256, newBLAKE2},
 		{"md5_digest", md5.Size, md5.New},
 	} {
-		text := f.fields[digest.field]
+		text := u.fields[digest.field]
 		if text == "" {
 			continue
 		}
@@ -157,38 +95,23 @@ type claim struct {
 
 // content reads the file of a form.
 type content struct {
-	form   *form
-	part   *multipart.Part
+	r      io.Reader
 	claims []claim
 }
 
 func (c *content) Read(p []byte) (int, error) {
-	if c.part == nil {
-		err := c.form.each(func(p *multipart.Part) error {
-			if p.FormName() != "content" {
-				return nil
-			}
-			c.part = p
-			return errEnough
-		})
-		if err != nil {
-			return 0, err
-		}
-	}
-	n, err := c.part.Read(p)
+	n, err := c.r.Read(p)
 	for _, claim := range c.claims {
 		claim.hash.Write(p[:n])
 	}
-	switch {
-	case err == io.EOF:
-		for _, claim := range c.claims {
-			if got := claim.hash.Sum(nil); !bytes.Equal(got, claim.sum) {
-				return n, format.Malformedf("the file's %s is %x, and the form says %x: it was changed on the way, upload it again",
-					strings.TrimSuffix(claim.field, "_digest"), got, claim.sum)
-			}
-		}
-	case err != nil:
-		err = brokenForm(err)
+	if err != io.EOF {
+		return n, err
 	}
-	return n, err
+	for _, claim := range c.claims {
+		if got := claim.hash.Sum(nil); !bytes.Equal(got, claim.sum) {
+			return n, format.Malformedf("the file's %s is %x, and the form says %x: it was changed on the way, upload it again",
+				strings.TrimSuffix(claim.field, "_digest"), got, claim.sum)
+		}
+	}
+	return n, io.EOF
 }

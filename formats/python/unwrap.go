@@ -15,6 +15,8 @@ const (
 	reasonMost    = 500       // bytes
 	signatureMost = 64 << 10  // bytes
 	attestedMost  = 512 << 10 // bytes
+
+	fieldSignature = "gpg_signature" // of a form
 )
 
 // Unwrap takes apart the form in which twine and uv upload a distribution, with what its author has signed, and reads what is
@@ -56,14 +58,11 @@ func readText(b format.Blob, most int64, what string) (string, error) {
 // unwrapForm returns the upload that a form asks for. Its fields must say of the file what its name does, and their digests must
 // be those of its bytes; what the metadata in it says is compared by Parse.
 func unwrapForm(mediaType string, b format.Blob) ([]format.Change, error) {
-	form, err := readForm(mediaType, b)
+	u, err := readUpload(mediaType, b)
 	if err != nil {
 		return nil, err
 	}
-	if err := form.check(); err != nil {
-		return nil, err
-	}
-	name, file := form.fields["name"], form.file
+	name, file := u.fields["name"], u.content.Name
 	if !isName(name) {
 		return nil, format.Malformedf("the form's field name is %.100q, which is no name of a project (PEP 508)", name)
 	}
@@ -72,22 +71,22 @@ func unwrapForm(mediaType string, b format.Blob) ([]format.Change, error) {
 	}
 	project := normalize(name)
 	of, ok := releaseOf(project, file)
-	version, isVersion := canonical(form.fields["version"])
+	version, isVersion := canonical(u.fields["version"])
 	if !ok || !isVersion || version != of.version {
-		return nil, format.Malformedf("the form says that %.200q is %.100s %.100s, and its name says something else", file, name, form.fields["version"])
+		return nil, format.Malformedf("the form says that %.200q is %.100s %.100s, and its name says something else", file, name, u.fields["version"])
 	}
-	body, err := form.content()
+	body, err := u.body()
 	if err != nil {
 		return nil, err
 	}
 	op := format.Op{Kind: format.Put, Dir: path.Join(root, project), Name: file, Marks: map[string]string{}}
-	if text := form.fields["gpg_signature"]; text != "" {
+	if text := u.fields[fieldSignature]; text != "" {
 		if err := checkSignature(text); err != nil {
 			return nil, err
 		}
 		op.Marks[markSignature] = text
 	}
-	if text := form.fields["attestations"]; text != "" {
+	if text := u.fields["attestations"]; text != "" {
 		var attestations []json.RawMessage
 		if err := json.Unmarshal([]byte(text), &attestations); err != nil || len(text) > attestedMost {
 			return nil, format.Malformedf("the form's attestations are no JSON array of at most %d bytes (PEP 740)", attestedMost)
