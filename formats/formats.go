@@ -8,6 +8,7 @@ import (
 	"hallmark/formats/arch"
 	"hallmark/formats/debian"
 	"hallmark/formats/format"
+	"hallmark/formats/helm"
 	"hallmark/formats/maven"
 	"hallmark/formats/npm"
 	"hallmark/formats/nuget"
@@ -41,6 +42,7 @@ func Table() []Entry {
 		entry("npm", npm.Defaults, npm.New),
 		entry("unity", npm.Defaults, npm.NewUnity),
 		entry("python", python.Defaults, python.New),
+		entry("helm", helm.Defaults, helm.New),
 		entry("ruby", ruby.Defaults, ruby.New),
 		entry("nuget", nuget.Defaults, nuget.New),
 		entry("maven", maven.Defaults, maven.New),
