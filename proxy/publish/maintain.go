@@ -41,7 +41,7 @@ func (r *Repository) Refresh(ctx context.Context) error {
 	if string(made) == string(r.fingerprint()) {
 		return nil
 	}
-	if r.Vouchers() != "" {
+	if r.Vouchers() != "" && len(made) > 0 {
 		return r.Reindex(ctx, func(text string) { r.Log.Info(text, "repository", r.Name) })
 	}
 	shards, err := r.shards(ctx)
