@@ -139,13 +139,14 @@ func (r *Repository) attest(ctx context.Context, p string) (made bool, err error
 	return false, nil
 }
 
-// filesOf returns what a file may be called whose signature is at p: F.asc, F.sigstore.json, F.<8 hex>.sigstore.json, F.sig.
+// filesOf returns what a file may be called whose signature is at p: F.asc, F.sigstore.json, F.<8 hex>.sigstore.json, F.sig,
+// F.prov.
 func filesOf(p string) []string {
 	if bundle, ok := strings.CutSuffix(p, ".sigstore.json"); ok {
 		return []string{bundle, strings.TrimSuffix(bundle, path.Ext(bundle))}
 	}
 	switch ext := path.Ext(p); ext {
-	case ".asc", ".sig":
+	case ".asc", ".sig", ".prov":
 		return []string{strings.TrimSuffix(p, ext)}
 	}
 	return nil
