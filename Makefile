@@ -11,8 +11,11 @@ CLIENTS_TIMEOUT ?= 40m
 # The race detector needs a C compiler. Where there is none, the same tests run without it.
 RACE := $(if $(shell command -v $${CC:-gcc} 2>/dev/null),-race)
 
-# Everything but the tests that start real clients.
-UNIT = $(shell go list ./... | grep -v '/integration')
+# Everything but the tests that start real clients. Formats are pure: of them, the race detector, which makes all slower, sees
+# the test alone that calls each from several goroutines.
+HOUSE = $(shell go list ./... | grep -v -e '/integration' -e '/formats/')
+FORMATS = $(shell go list ./formats/...)
+AT_ONCE = Conformance/calls_do_not_disturb|Conformance/.*/calls_do_not_disturb|Ahead
 
 # Go keeps its caches in the home folder, and so do our tools.
 ifeq ($(strip $(HOME)),)
@@ -34,7 +37,9 @@ build: ## Build the proxy to ./bin/proxy
 test: deps test-unit test-clients ## All tests: what they need is installed first, so that none is left out
 
 test-unit: ## Tests without other programs, with the race detector; then each fuzz target for FUZZ_SHORT=300x
-	go test $(RACE) $(UNIT)
+	go test $(RACE) $(HOUSE)
+	go test $(FORMATS)
+	go test $(RACE) -run='$(AT_ONCE)' $(FORMATS)
 	integration/fuzz $(FUZZ_SHORT)
 
 test-clients: deps tools ## Tests with real registries and clients, one package at a time; RUN=regexp picks some
