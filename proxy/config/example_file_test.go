@@ -68,7 +68,7 @@ func TestTheExamplesHiddenSettingsAreDefaultsWhereTheyHaveOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := "repositories:\n  raw: {format: raw}\n  debian: {format: debian, upstream: {url: 'https://deb.example.com/ours', user: hallmark, password_file: upstream.password, key: upstream.asc, redirect_origins: []}}\n  rpm: {format: rpm}\n  alpine: {format: alpine}\n  arch: {format: arch}\n  npm: {format: npm}\n  unity: {format: unity}\n  maven: {format: maven}\n  python: {format: python}\n  ruby: {format: ruby}\n  nuget: {format: nuget}\n  images: {format: oci, images: ['*']}\n" +
+	text := "repositories:\n  raw: {format: raw}\n  debian: {format: debian, upstream: {url: 'https://deb.example.com/ours', user: hallmark, password_file: upstream.password, key: upstream.asc, redirect_origins: []}}\n  rpm: {format: rpm}\n  alpine: {format: alpine}\n  arch: {format: arch}\n  npm: {format: npm}\n  unity: {format: unity}\n  maven: {format: maven}\n  python: {format: python}\n  ruby: {format: ruby}\n  nuget: {format: nuget}\n  helm: {format: helm}\n  images: {format: oci, images: ['*']}\n" +
 		"  mirror: {format: oci, upstream: {url: 'https://registry.example.com'}}\nauth: {htpasswd: ./htpasswd}\n"
 	short, err := load("config.example.yml", []byte(text), noEnv, Overrides{}, knownFormats()...)
 	if err != nil {
