@@ -1,8 +1,18 @@
 package integration
 
 import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
+	"errors"
 	"net/http"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -179,4 +189,147 @@ func changed(t *testing.T, body []byte, change func(map[string]any)) []byte {
 	must(t, json.Unmarshal(body, &doc))
 	change(doc)
 	return encode(t, doc)
+}
+
+// What is wrong with a package is said where the person who publishes it looks: in the terminal.
+func TestNPMShowsWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	d := openDepot(t, npmRepositories)
+	c := d.npm(t)
+	must(t, c.Publish(t, world.NPMPackage{Name: "plain", Version: "1.0.0"}))
+	// npm looks first whether a version is there. Another may have been quicker.
+	d.Intercept(func(w http.ResponseWriter, r *http.Request, forward http.Handler) {
+		if r.Method == http.MethodGet && r.URL.Path == "/npm/plain" {
+			http.NotFound(w, r)
+			return
+		}
+		forward.ServeHTTP(w, r)
+	})
+	other := world.NPMPackage{Name: "plain", Version: "1.0.0", Description: "Another."}
+	c.Refuses(t, []string{"is there already with other bytes", "give the new one a new version"}, "publish", other.Dir(t))
+	d.Intercept(nil)
+
+	twice := write(t, "twice.tgz", tarballOf(t, "package/package.json", `{"name": "twice", "version": "1.0.0"}`, "other/package.json", `{"name": "twice", "version": "1.0.0"}`))
+	c.Refuses(t, []string{"the tarball has a second package.json"}, "publish", twice)
+	climbs := tarballOf(t, "package/package.json", `{"name": "climbs", "version": "1.0.0"}`, "package/../../x", "")
+	c.Refuses(t, []string{"must not lead upwards"}, "publish", write(t, "climbs.tgz", climbs))
+	c.Refuses(t, []string{"there is no package \"nobody\""}, "view", "nobody")
+	c.Refuses(t, []string{"there is no package \"plain\""}, "deprecate", "plain@1.0.0", "why", "--registry", d.URL+"/unity/")
+	if status, _ := world.Send(t, http.MethodGet, d.URL+"/npm/twice", nil); status != http.StatusNotFound {
+		t.Errorf("what was refused is listed: %d", status)
+	}
+}
+
+// tarballOf packs files: a name and what is in it, in turn.
+func tarballOf(t *testing.T, files ...string) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	w := tar.NewWriter(z)
+	for i := 0; i+1 < len(files); i += 2 {
+		must(t, w.WriteHeader(&tar.Header{Name: files[i], Mode: 0o644, Size: int64(len(files[i+1]))}))
+		_, err := w.Write([]byte(files[i+1]))
+		must(t, err)
+	}
+	must(t, errors.Join(w.Close(), z.Close()))
+	return b.String()
+}
+
+// npm gets its keys from the registry. Whatever was published before or after a change of them, it verifies.
+func TestANPMRegistryMovesFromOneKeyToAnother(t *testing.T) {
+	t.Parallel()
+	older, newer := npmKey(t), npmKey(t)
+	signedBy := func(keys ...string) map[string]repository {
+		var r repository
+		for _, key := range keys {
+			r.keys += "    - {purpose: npm, key: \"file:" + key + "\"}\n"
+		}
+		return map[string]repository{"npm": r}
+	}
+	d := openDepot(t, signedBy(older))
+	c := d.npm(t)
+	for i, keys := range [][]string{{older}, {older, newer}, {newer}} {
+		if i > 0 {
+			d.reconfigure(t, signedBy(keys...))
+		}
+		name := []string{"first", "second", "third"}[i]
+		must(t, c.Publish(t, world.NPMPackage{Name: name, Version: "1.0.0"}))
+		must(t, c.Install(t, name))
+		if out, err := c.AuditSignatures(t); err != nil {
+			t.Errorf("with %d keys: %v", len(keys), err)
+		} else if want := []string{"1 package has a verified", "2 packages have verified", "3 packages have verified"}[i]; !strings.Contains(out, want) {
+			t.Errorf("with %d keys npm says\n%s", len(keys), out)
+		}
+		if n := strings.Count(world.Get(t, d.URL+"/npm/first"), `"keyid"`); n != len(keys) {
+			t.Errorf("with %d keys, what was there before has %d signatures", len(keys), n)
+		}
+	}
+}
+
+// npmKey makes a key and returns its file.
+func npmKey(t *testing.T) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	must(t, err)
+	return write(t, "npm.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
+}
+
+// The Unity package manager finds packages by a search, and older editors by a list of all; it installs as npm does.
+func TestUnityFindsPackages(t *testing.T) {
+	t.Parallel()
+	d := openDepot(t, npmRepositories)
+	c := d.npm(t)
+	c.Run(t, "config", "set", "registry", d.URL+"/unity/")
+	c.Run(t, "config", "set", "//"+d.Addr+"/unity/:_authToken", "anonymous")
+	must(t, c.Publish(t, world.NPMPackage{Name: "com.acme.hello", Version: "1.0.0"}))
+	installsNPM(t, c, "com.acme.hello", "1.0.0", "com.acme.hello")
+	var list map[string]json.RawMessage
+	must(t, json.Unmarshal([]byte(world.Get(t, d.URL+"/unity/-/all")), &list))
+	if _, ok := list["com.acme.hello"]; !ok {
+		t.Errorf("the list of all is %s", list)
+	}
+	for text, n := range map[string]int{"": 1, "com.acme": 1, "com.other": 0} {
+		found := decode[struct {
+			Objects []struct {
+				Package struct{ Name, Version string }
+			}
+		}](t, []byte(world.Get(t, d.URL+"/unity/-/v1/search?size=250&from=0&text="+text)))
+		if len(found.Objects) != n || n > 0 && found.Objects[0].Package.Name != "com.acme.hello" {
+			t.Errorf("a search for %q finds %+v", text, found)
+		}
+	}
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", d.setupText(t, "unity", "unity")).Output()
+	must(t, err)
+	registries := decode[struct {
+		ScopedRegistries []struct {
+			URL    string
+			Scopes []string
+		}
+	}](t, out).ScopedRegistries
+	if len(registries) != 1 || registries[0].URL != d.URL+"/unity/" || len(registries[0].Scopes) == 0 {
+		t.Errorf("the manifest of a project has %s", out)
+	}
+}
+
+// Where users are known, npm logs in with a password, and publishes with the token that it gets for it.
+func TestNPMLogsIn(t *testing.T) {
+	t.Parallel()
+	auth := "auth:\n  htpasswd: " + passwords(t, world.CI) + "\n  rules:\n    - {users: [\"*\"], allow: [read]}\n    - {users: [" + world.CI.Name + "], allow: [read, push, delete]}\n"
+	d := openDepotOn(t, auth, npmRepositories)
+	c := d.npm(t)
+	hello := world.NPMPackage{Name: "hello", Version: "1.0.0"}
+	c.Refuses(t, []string{"401"}, "publish", hello.Dir(t))
+	login := func(password string) error {
+		return c.Setup(t, `printf '%s\n%s\n\n' "$NAME" "$PASSWORD" | npm login --auth-type=legacy`, "NAME="+world.CI.Name, "PASSWORD="+password)
+	}
+	if err := login("wrong"); err == nil || !strings.Contains(err.Error(), "401") {
+		t.Errorf("a wrong password: %v", err)
+	}
+	must(t, login(world.CI.Password))
+	says(t, c, world.CI.Name, "whoami")
+	must(t, c.Publish(t, hello))
+	c.Run(t, "logout")
+	c.Refuses(t, []string{"ENEEDAUTH"}, "publish", world.NPMPackage{Name: "hello", Version: "1.1.0"}.Dir(t))
 }

@@ -99,6 +99,8 @@ type Foreign struct {
 	// SHA256 is what the index says. Nil: it does not, and Check is what the format's [Checker] goes by.
 	SHA256 []byte
 	Check  string
+	// Marks are what the upstream has noted of the file, as in [Op].Marks: a request that names them changes nothing.
+	Marks map[string]string
 	// Seals are wishes for signatures that the entries hold, of what the index says of the file: each has a Text and no Path.
 	Seals []Seal
 	// Now says that the file belongs to the index: it is fetched before the edition is shown.

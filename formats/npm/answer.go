@@ -2,6 +2,7 @@ package npm
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"hallmark/formats/format"
@@ -9,9 +10,12 @@ import (
 )
 
 // Answer puts answers into JSON: npm shows people what is under "error".
-func (f *Format) Answer(_ format.Site, _ format.Request, a format.Answer) format.Answer {
+func (f *Format) Answer(_ format.Site, r format.Request, a format.Answer) format.Answer {
 	body := map[string]any{"ok": true, "success": true}
+	op, err := f.Route(r)
 	switch {
+	case a.Status == 404 && err == nil && op.Addressed:
+		body = map[string]any{"error": fmt.Sprintf("there is no package %.300q here", r.Path)}
 	case a.Status >= 400:
 		body = map[string]any{"error": a.Text}
 	case a.Op.Kind == format.Login:

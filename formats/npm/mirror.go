@@ -160,7 +160,11 @@ func (f *Format) Describe(scope, context string, stanza []byte, sigs []format.Si
 		}
 		p.Entries = append(p.Entries, format.Entry{Group: groupBehind, Data: pairs})
 	}
-	return format.Foreign{
+	foreign := format.Foreign{
 		Package: p, Source: source, Size: -1, Check: check, Seals: []format.Seal{vouch(scope, b.Version, check)},
-	}, nil
+	}
+	if r.deprecated != "" {
+		foreign.Marks = map[string]string{markDeprecated: r.deprecated}
+	}
+	return foreign, nil
 }

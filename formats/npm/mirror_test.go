@@ -222,6 +222,9 @@ func TestWhatRegistriesHaveHad(t *testing.T) {
 		if err != nil || !strings.Contains(entry(files[0], "full"), want) || want == "" && strings.Contains(entry(files[0], "full"), "deprecated") {
 			t.Errorf("deprecated: %v: %s, %v", deprecated, entry(files[0], "full"), err)
 		}
+		if marked := files[0].Marks["deprecated"]; (marked == "") != (want == "") {
+			t.Errorf("deprecated: %v, and the mark is %q", deprecated, marked)
+		}
 	}
 	for url, passes := range map[string]bool{
 		"https://registry.example.com/-/npm/v1/attestations/one@1.0.0":   true,

@@ -162,11 +162,12 @@ func TestAnswersAndLogins(t *testing.T) {
 		want string
 	}{
 		{"a refusal", format.Answer{Status: 409, Text: `it is "there"`}, `409 {"error":"it is \"there\""}`},
+		{"nothing there", format.Answer{Status: 404, Text: "-/full/@a/b.json"}, `404 {"error":"there is no package \"@a/b\" here"}`},
 		{"an upload", format.Answer{Status: 201}, `201 {"ok":true,"success":true}`},
 		{"a deletion", format.Answer{Status: 204}, `200 {"ok":true,"success":true}`},
 		{"a login", format.Answer{Status: 201, Op: format.Op{Kind: format.Login}, Key: "k"}, `201 {"ok":true,"success":true,"token":"k"}`},
 	} {
-		a := f.Answer(format.Site{}, format.Request{}, tt.a)
+		a := f.Answer(format.Site{}, format.Request{Method: "GET", Path: "@a/b"}, tt.a)
 		if got := strings.TrimSpace(strings.Join([]string{jsonOf(t, a.Status), string(a.Data)}, " ")); got != tt.want || a.Type != "application/json" {
 			t.Errorf("%s: %s as %s", tt.name, got, a.Type)
 		}

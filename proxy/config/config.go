@@ -174,8 +174,8 @@ type Upstream struct {
 	PasswordFile string `yaml:"password_file,omitempty"`
 
 	// Key is a file of public keys that the upstream's index is checked with:
-	// OpenPGP, or for Alpine RSA in PEM. Without it Trust must be
-	// TrustUnverified.
+	// OpenPGP, or in PEM for Alpine (RSA) and npm (ECDSA). Without it Trust must
+	// be TrustUnverified.
 	Key   string `yaml:"key,omitempty"`
 	Trust string `yaml:"trust,omitempty"`
 

@@ -146,6 +146,7 @@ func (g *generation) list(l *Listed, scope string) error {
 	}
 	var own record
 	own.note(&l.Package)
+	rec.Op.Marks = l.Marks
 	was := rec.Foreign
 	rec.Foreign = &foreign{Source: l.Source, Size: l.Size, SHA256: l.SHA256, Check: l.Check, Ours: ours}
 	if was != nil {

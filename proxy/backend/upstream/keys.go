@@ -19,8 +19,8 @@ type Keys struct {
 	now  func() time.Time
 }
 
-// ParseKeys reads the keys of an upstream: one or several certificates of OpenPGP, armored or binary, or PEM files of RSA
-// keys one after the other, as Alpine has them.
+// ParseKeys reads the keys of an upstream: one or several certificates of OpenPGP, armored or binary, or PEM files of bare
+// keys one after the other, as Alpine has them (RSA) and npm (ECDSA).
 func ParseKeys(data []byte, now func() time.Time) (*Keys, error) {
 	ring, err := signing.ParseKeyring(data, now())
 	if err != nil {
