@@ -43,7 +43,6 @@ func (s *shard) groups() []format.Group {
 // emissions are the index files of the current generation.
 type emissions struct {
 	emitted  []emission
-	recalled []string // shards that have something raised which they have not been rendered with
 }
 
 // An emission is one index file.
