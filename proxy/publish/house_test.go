@@ -38,10 +38,16 @@ type house struct {
 	tree   *hosted.Repository
 	repo   *publish.Repository
 	faults *faults
+	far    *far // nil: it stands in front of nobody
 }
 
 func newHouse(t testing.TB, f format.Format) *house {
-	h := &house{t: t, dir: t.TempDir(), place: ledgertest.New(t), format: f, ring: signingtest.Packages(t, "shelf"), now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), faults: &faults{}}
+	return (&house{faults: &faults{}}).begin(t, f)
+}
+
+func (h *house) begin(t testing.TB, f format.Format) *house {
+	h.t, h.dir, h.place, h.format, h.ring = t, t.TempDir(), ledgertest.New(t), f, signingtest.Packages(t, "shelf")
+	h.now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	h.open()
 	t.Cleanup(h.close)
 	return h
@@ -73,11 +79,16 @@ func (h *house) open() {
 		h.t.Fatal(err)
 	}
 	h.tree = hosted.New("shelf", h.ledger, blobs)
-	h.repo, err = publish.Open(ctx, publish.Options{
+	o := publish.Options{
 		Name: "shelf", Format: h.format, Ring: h.ring, State: faultyState{h.tree, h.faults}, Tree: h.tree,
 		Blobs: faultyBlobs{blobs, h.faults}, Spool: spooled, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Now: func() time.Time { return h.now },
-	})
+	}
+	if h.far != nil {
+		h.far.Repository = h.tree
+		o.Tree, o.Upstream, o.Behind = h.far, h.far, &format.Behind{}
+	}
+	h.repo, err = publish.Open(ctx, o)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -126,7 +137,11 @@ func (h *house) delete(path string) error {
 // get returns what a reader sees at a path, "" for nothing.
 func (h *house) get(path string) string {
 	h.t.Helper()
-	f, err := h.tree.Open(context.Background(), backend.Current, path)
+	var tree backend.Tree = h.tree
+	if h.far != nil {
+		tree = h.far
+	}
+	f, err := tree.Open(context.Background(), backend.Current, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return ""
 	}
@@ -179,6 +194,9 @@ func (f *faults) set(step string, done bool, err error) {
 	f.step, f.done, f.err = step, done, err
 }
 
+// forget makes taken begin at zero.
+func (f *faults) forget() { f.mu.Lock(); defer f.mu.Unlock(); f.steps = nil }
+
 // taken returns how often a step was taken.
 func (f *faults) taken(step string) int {
 	f.mu.Lock()
@@ -213,7 +231,24 @@ type faultyState struct {
 }
 
 func (s faultyState) Commit(ctx context.Context, c backend.Commit) error {
-	return s.faults.at("commit", func() error { return s.Repository.Commit(ctx, c) })
+	return s.faults.at("commit", func() error {
+		return s.faults.at(commitOf(c), func() error { return s.Repository.Commit(ctx, c) })
+	})
+}
+
+// commitOf returns what a commit does: it lists packages or removes them, claims a path or releases one.
+func commitOf(c backend.Commit) string {
+	if len(c.Packages)+len(c.Removed) > 0 {
+		return "list"
+	}
+	for key, value := range c.State {
+		if strings.HasPrefix(key, "c\n") && value != nil {
+			return "claim"
+		} else if strings.HasPrefix(key, "c\n") {
+			return "release"
+		}
+	}
+	return "another commit"
 }
 
 func (s faultyState) Head(ctx context.Context) (head backend.Head, err error) {
