@@ -6,8 +6,6 @@ import (
 	_ "crypto/sha256" // linked in, so that crypto.Hash can make them
 	_ "crypto/sha512"
 	"crypto/x509"
-	"encoding/asn1"
-	"time"
 
 	"hallmark/formats/format"
 )
@@ -232,19 +230,6 @@ func (s signer) isRepository() (bool, error) {
 		return false, nil
 	}
 	return false, format.Malformedf("the signature in the package does not say whether it is an author's or a repository's")
-}
-
-// time returns the signing time that a signature claims.
-func (s signer) time() (time.Time, error) {
-	v, err := s.single(oidSigningTime)
-	if err != nil {
-		return time.Time{}, err
-	}
-	var at time.Time
-	if rest, err := asn1.Unmarshal(v.FullBytes, &at); err != nil || len(rest) > 0 {
-		return at, format.Malformedf("the signature in the package has no signing time")
-	}
-	return at.UTC(), nil
 }
 
 // certificate returns the signer's certificate.

@@ -134,7 +134,6 @@ const (
 	groupVersions = "versions" // for the list of versions
 	groupLeaves   = "leaves"   // for the registration
 	groupSigned   = "signed"   // for the list that is signed
-	groupStates   = "states"   // what search knows; see state
 )
 
 // entries returns what the indexes of a package hold of one version.
@@ -143,7 +142,7 @@ func (p listedPackage) entries() ([]format.Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	state, err := p.details.state()
+	found, err := p.details.found()
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +154,7 @@ func (p listedPackage) entries() ([]format.Entry, error) {
 		{Group: groupVersions, Data: fmt.Appendf(nil, ",%q", p.version().lower())},
 		{Group: groupLeaves, Data: append([]byte(","), leaf...)},
 		{Group: groupSigned, Data: append(line, '\n')},
-		{Group: groupStates, Data: state},
+		{Group: groupFound(p.ID), Data: found, Root: true},
 	}, nil
 }
 

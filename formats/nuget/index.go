@@ -1,8 +1,6 @@
 package nuget
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"path"
 	"strings"
@@ -12,7 +10,7 @@ import (
 )
 
 // Index emits the versions of a package, its registration, and a list of all that is said of them, with the digests of the
-// files, which is signed. What search says of the package is raised into the shard above all.
+// files, which is signed. The shard above all, which search reads, has no index.
 //
 // The registration holds absolute addresses, which NuGet wants, and so nobody signs it.
 func (*Format) Index(_ format.Site, in format.Shard, emit func(format.File) error) error {
@@ -20,20 +18,14 @@ func (*Format) Index(_ format.Site, in format.Shard, emit func(format.File) erro
 	if id == "" {
 		return nil
 	}
-	all, err := readStates(in.Entries(groupStates))
-	if err != nil || len(all) == 0 {
+	versions, err := in.Entries(groupVersions)
+	if err != nil || len(versions) == 0 {
 		return err
 	}
-	found, err := all.found(id)
+	lower, upper, err := bounds(versions)
 	if err != nil {
 		return err
 	}
-	if found != nil {
-		if err := in.Raise("", groupFound, found); err != nil {
-			return err
-		}
-	}
-	lower, upper := all.bounds()
 	registered := path.Join(registration, id, indexName)
 	if _, err := in.List(
 		format.Listing{
@@ -71,139 +63,20 @@ func constant(text string) func(format.Totals) []byte {
 	return func(format.Totals) []byte { return []byte(text) }
 }
 
-// A state is what search knows of one version. In a group it stands as "VERSION LISTED JSON": the JSON is read of two versions
-// at most, however many there are.
-type state struct {
-	version version
-	listed  bool
-	summary []byte
-}
-
-type states []state
-
-// A summary is what search says of a version.
-type summary struct {
-	ID          string   `json:"id"`
-	Version     string   `json:"version"`
-	Description string   `json:"description"`
-	Title       string   `json:"title,omitempty"`
-	Summary     string   `json:"summary,omitempty"`
-	Authors     string   `json:"authors,omitempty"`
-	Tags        []string `json:"tags,omitempty"`
-	ProjectURL  string   `json:"projectUrl,omitempty"`
-	IconURL     string   `json:"iconUrl,omitempty"`
-	LicenseURL  string   `json:"licenseUrl,omitempty"`
-	Types       []string `json:"types,omitempty"`
-}
-
-// maxSummary is how many bytes of each text search shows: Index reads those of all versions of a package.
-const maxSummary = 1000
-
-// state returns what search is to know of a version.
-func (d details) state() ([]byte, error) {
-	s := summary{
-		ID: d.ID, Version: d.Version, Description: shortened(d.Description), Title: shortened(d.Title), Summary: shortened(d.Summary),
-		Authors: shortened(d.Authors), Tags: words(shortened(strings.Join(d.Tags, " "))),
-		ProjectURL: shortURL(d.ProjectURL), IconURL: shortURL(d.IconURL), LicenseURL: shortURL(d.LicenseURL),
-	}
-	for _, t := range d.Types {
-		s.Types = append(s.Types, t.Name)
-	}
-	data, err := json.Marshal(s)
-	if err != nil {
-		return nil, err
-	}
-	return fmt.Appendf(nil, "%s %t %s", d.Version, d.Listed, data), nil
-}
-
-func readStates(entries [][]byte, err error) (states, error) {
-	if err != nil {
-		return nil, err
-	}
-	var all states
-	for _, e := range entries {
-		fields := bytes.SplitN(e, []byte(" "), 3)
-		if len(fields) != 3 {
-			return nil, fmt.Errorf("the entry %.100q of a version", e)
-		}
-		v, ok := parseVersion(string(fields[0]))
+// bounds returns the oldest and the newest version of a list, which is not empty.
+func bounds(entries [][]byte) (lower, upper string, err error) {
+	var first, last version
+	for i, e := range entries {
+		v, ok := parseVersion(strings.Trim(string(e), `,"`))
 		if !ok {
-			return nil, fmt.Errorf("the entry %.100q of a version", e)
+			return "", "", fmt.Errorf("the entry %.100q of a version", e)
 		}
-		all = append(all, state{v, string(fields[1]) == "true", fields[2]})
-	}
-	return all, nil
-}
-
-// bounds returns the oldest and the newest version.
-func (s states) bounds() (lower, upper string) {
-	first, last := s[0].version, s[0].version
-	for _, one := range s {
-		if one.version.compare(first) < 0 {
-			first = one.version
+		if i == 0 || v.compare(first) < 0 {
+			first = v
 		}
-		if one.version.compare(last) > 0 {
-			last = one.version
+		if i == 0 || v.compare(last) > 0 {
+			last = v
 		}
 	}
-	return first.lower(), last.lower()
-}
-
-// newest returns the newest version that is listed, be it a prerelease or not; nil: there is none.
-func (s states) newest(prerelease bool) *state {
-	var newest *state
-	for i, one := range s {
-		if one.listed && (prerelease || one.version.prerelease == "") && (newest == nil || one.version.compare(newest.version) > 0) {
-			newest = &s[i]
-		}
-	}
-	return newest
-}
-
-// A found package is what the shard above all holds of one for search: its newest version, and the newest that is no
-// prerelease where that is another.
-type found struct {
-	Shard      string
-	Newest     json.RawMessage
-	Stable     json.RawMessage `json:",omitempty"`
-	Prerelease bool            // the newest is one
-}
-
-// groupFound is the group of the shard above all.
-const groupFound = "found"
-
-// found returns the entry for search; nil: no version is listed.
-func (s states) found(shard string) ([]byte, error) {
-	newest, stable := s.newest(true), s.newest(false)
-	if newest == nil {
-		return nil, nil
-	}
-	f := found{Shard: shard, Newest: newest.summary, Prerelease: newest.version.prerelease != ""}
-	if stable != nil && stable != newest {
-		f.Stable = stable.summary
-	}
-	return json.Marshal(f)
-}
-
-// shortURL returns an address, or nothing in place of a long one.
-func shortURL(s string) string {
-	if len(s) > maxSummary {
-		return ""
-	}
-	return s
-}
-
-// shortened returns the beginning of a text, cut off between characters.
-func shortened(s string) string {
-	if len(s) <= maxSummary {
-		return s
-	}
-	cut := 0
-	for i := range s {
-		if i > maxSummary {
-			break
-		}
-		cut = i
-	}
-	return s[:cut] + "…"
+	return first.lower(), last.lower(), nil
 }

@@ -49,57 +49,89 @@ func parseQuestion(query string) (question, error) {
 	return q, nil
 }
 
-// A hit is a package that search has found.
+// A hit is a package that search has found, by the version that is shown of it.
 type hit struct {
-	shard string
 	summary
-	rank int // the smaller, the better
+	id       string    // in small letters
+	versions []version // that are listed, the oldest first
+	rank     int       // the smaller, the better
 }
 
 // find returns all packages that a question is about, the best first.
 func (q question) find(tree format.Tree) ([]hit, error) {
+	letters := foundLetters
+	if q.id != "" {
+		letters = q.id[:1]
+	}
 	var all []hit
-	for data, err := range tree.Entries("", groupFound) {
+	for _, letter := range letters {
+		some, err := q.findBy(tree, groupFound(string(letter)))
 		if err != nil {
 			return nil, err
 		}
-		if !q.maybe(string(data)) {
-			continue
-		}
-		var f found
-		if err := json.Unmarshal(data, &f); err != nil {
-			return nil, err
-		}
-		shown := f.Newest
-		if f.Prerelease && !q.prerelease {
-			if shown = f.Stable; shown == nil {
-				continue
-			}
-		}
-		h := hit{shard: f.Shard}
-		if err := json.Unmarshal(shown, &h.summary); err != nil {
-			return nil, err
-		}
-		if q.is(&h) {
-			all = append(all, h)
-		}
+		all = append(all, some...)
 	}
-	slices.SortFunc(all, func(a, b hit) int { return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.shard, b.shard)) })
+	slices.SortFunc(all, func(a, b hit) int { return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.id, b.id)) })
 	return all, nil
 }
 
-// maybe reports whether an entry can be one that is asked for, before it is read.
-func (q question) maybe(entry string) bool {
-	entry = strings.ToLower(entry)
-	return strings.Contains(entry, q.id) && !slices.ContainsFunc(q.words, func(w string) bool {
+// findBy is find among the packages of a group.
+func (q question) findBy(tree format.Tree, group string) ([]hit, error) {
+	type candidate struct {
+		versions []version
+		newest   found
+	}
+	packages := map[string]*candidate{}
+	for data, err := range tree.Entries("", group) {
+		if err != nil {
+			return nil, err
+		}
+		e, err := readFound(data)
+		if err != nil {
+			return nil, err
+		}
+		if !e.listed || e.version.prerelease != "" && !q.prerelease {
+			continue
+		}
+		c := packages[e.id]
+		if c == nil {
+			c = &candidate{newest: e}
+			packages[e.id] = c
+		}
+		if e.version.compare(c.newest.version) > 0 {
+			c.newest = e
+		}
+		c.versions = append(c.versions, e.version)
+	}
+	var all []hit
+	for id, c := range packages {
+		if !q.maybe(string(c.newest.summary)) {
+			continue
+		}
+		h := hit{id: id, versions: c.versions}
+		if err := json.Unmarshal(c.newest.summary, &h.summary); err != nil {
+			return nil, err
+		}
+		if q.is(&h) {
+			slices.SortFunc(h.versions, version.compare)
+			all = append(all, h)
+		}
+	}
+	return all, nil
+}
+
+// maybe reports whether a summary can be one that is asked for, before it is read.
+func (q question) maybe(summary string) bool {
+	summary = strings.ToLower(summary)
+	return strings.Contains(summary, q.id) && !slices.ContainsFunc(q.words, func(w string) bool {
 		quoted, err := json.Marshal(w)
-		return err == nil && !strings.Contains(entry, strings.ToLower(strings.Trim(string(quoted), `"`)))
+		return err == nil && !strings.Contains(summary, strings.ToLower(strings.Trim(string(quoted), `"`)))
 	})
 }
 
 // is reports whether a package is asked for, and ranks it: by how much of its id was named.
 func (q question) is(h *hit) bool {
-	if q.id != "" && h.shard != q.id {
+	if q.id != "" && h.id != q.id {
 		return false
 	}
 	kinds := h.Types
@@ -112,10 +144,10 @@ func (q question) is(h *hit) bool {
 	text := strings.ToLower(strings.Join(append([]string{h.ID, h.Title, h.Description, h.Summary, h.Authors}, h.Tags...), "\n"))
 	for _, w := range q.words {
 		switch {
-		case h.shard == w:
-		case strings.HasPrefix(h.shard, w):
+		case h.id == w:
+		case strings.HasPrefix(h.id, w):
 			h.rank++
-		case strings.Contains(h.shard, w):
+		case strings.Contains(h.id, w):
 			h.rank += 2
 		case strings.Contains(text, w):
 			h.rank += 4
@@ -144,11 +176,7 @@ func search(s format.Site, query string) (format.Document, error) {
 	}
 	data := []result{}
 	for _, h := range q.page(all) {
-		r, err := h.result(s, q.prerelease)
-		if err != nil {
-			return format.Document{}, err
-		}
-		data = append(data, r)
+		data = append(data, h.result(s))
 	}
 	return document(map[string]any{"totalHits": len(all), "data": data})
 }
@@ -159,11 +187,11 @@ type result struct {
 	Type         string `json:"@type"`
 	Registration string `json:"registration"`
 	summary
-	Authors   []string         `json:"authors"`
-	Downloads int              `json:"totalDownloads"`
-	Verified  bool             `json:"verified"`
-	Types     []map[string]any `json:"packageTypes"`
-	Versions  []listed         `json:"versions"`
+	Authors   []string      `json:"authors"`
+	Downloads int           `json:"totalDownloads"`
+	Verified  bool          `json:"verified"`
+	Types     []packageType `json:"packageTypes"`
+	Versions  []listed      `json:"versions"`
 }
 
 type listed struct {
@@ -172,44 +200,20 @@ type listed struct {
 	Downloads int    `json:"downloads"`
 }
 
-func (h hit) result(s format.Site, prerelease bool) (result, error) {
-	at := s.URL + "/" + path.Join(registration, h.shard)
+func (h hit) result(s format.Site) result {
+	at := s.URL + "/" + path.Join(registration, h.id)
 	r := result{
 		Address: at + "/" + indexName, Type: "Package", Registration: at + "/" + indexName, summary: h.summary,
-		Authors: []string{h.Authors}, Types: []map[string]any{}, Versions: []listed{},
+		Authors: []string{h.Authors}, Types: []packageType{}, Versions: []listed{},
 	}
 	for _, t := range h.Types {
-		r.Types = append(r.Types, map[string]any{"name": t})
+		r.Types = append(r.Types, packageType{t})
 	}
 	r.summary.Types = nil
-	versions, err := versionsOf(s.Tree, h.shard, prerelease)
-	for _, v := range versions {
+	for _, v := range h.versions {
 		r.Versions = append(r.Versions, listed{Address: at + "/" + v.lower() + leafSuffix, Version: v.full()})
 	}
-	return r, err
-}
-
-// versionsOf returns the versions of a package that are listed, the oldest first.
-func versionsOf(tree format.Tree, shard string, prerelease bool) ([]version, error) {
-	var entries [][]byte
-	for data, err := range tree.Entries(shard, groupStates) {
-		if err != nil {
-			return nil, err
-		}
-		entries = append(entries, data)
-	}
-	all, err := readStates(entries, nil)
-	if err != nil {
-		return nil, err
-	}
-	var versions []version
-	for _, one := range all {
-		if one.listed && (prerelease || one.version.prerelease == "") {
-			versions = append(versions, one.version)
-		}
-	}
-	slices.SortFunc(versions, version.compare)
-	return versions, nil
+	return r
 }
 
 // complete answers SearchAutocompleteService: ids, or the versions of one.
@@ -220,12 +224,14 @@ func complete(s format.Site, query string) (format.Document, error) {
 	}
 	data := []string{}
 	if id := strings.ToLower(values.Get("id")); id != "" {
-		versions, err := versionsOf(s.Tree, id, values.Get("prerelease") == "true")
+		all, err := question{id: id, prerelease: values.Get("prerelease") == "true"}.find(s.Tree)
 		if err != nil {
 			return format.Document{}, err
 		}
-		for _, v := range versions {
-			data = append(data, v.full())
+		for _, h := range all {
+			for _, v := range h.versions {
+				data = append(data, v.full())
+			}
 		}
 		return document(map[string]any{"data": data})
 	}
