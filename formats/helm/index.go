@@ -50,17 +50,20 @@ func raise(in format.Shard) error {
 
 // versions returns the entries of a chart as a JSON array, the newest version first.
 func versions(entries [][]byte) []byte {
-	type version struct {
-		name string
+	type listed struct {
+		version
 		data []byte
 	}
-	all := make([]version, len(entries))
+	all := make([]listed, len(entries))
+	size := len("[]")
 	for i, e := range entries {
 		name, data, _ := bytes.Cut(e, []byte("\n"))
-		all[i] = version{string(name), data}
+		v, _ := parseVersion(string(name))
+		all[i] = listed{v, data}
+		size += len(data) + len(",")
 	}
-	slices.SortFunc(all, func(a, b version) int { return compare(b.name, a.name) })
-	array := []byte{'['}
+	slices.SortFunc(all, func(a, b listed) int { return compare(b.version, a.version) })
+	array := append(make([]byte, 0, size), '[')
 	for i, v := range all {
 		if i > 0 {
 			array = append(array, ',')

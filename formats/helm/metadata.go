@@ -64,12 +64,13 @@ func (m *metadata) file() string { return m.Name + "-" + m.Version + archiveSuff
 
 // check refuses what helm does not take (Validate of helm's pkg/chart).
 func (m *metadata) check(what string) error {
+	_, isVersion := parseVersion(m.Version)
 	switch {
 	case m.APIVersion != "v1" && m.APIVersion != "v2":
 		return format.Malformedf("%s has the apiVersion %.50q, and v1 and v2 are known", what, m.APIVersion)
 	case !nameForm.MatchString(m.Name) || len(m.Name) > nameMost:
 		return format.Malformedf("%s has the name %.100q, and a name is of letters, digits and ._-", what, m.Name)
-	case !isVersion(m.Version):
+	case !isVersion:
 		return format.Malformedf("%s has the version %.100q, which is no semantic version, such as 1.2.3", what, m.Version)
 	case m.Type != "" && m.Type != "application" && m.Type != "library":
 		return format.Malformedf("%s has the type %.50q, and application and library are known", what, m.Type)

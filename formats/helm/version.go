@@ -2,25 +2,54 @@ package helm
 
 import (
 	"cmp"
-	"regexp"
 	"strings"
 )
 
-// versionForm is what helm takes for a version: that of semver.org 2.0.0, also with a v in front and with fewer numbers
-// (NewVersion of github.com/Masterminds/semver/v3).
-var versionForm = regexp.MustCompile(`^v?(\d{1,18})(?:\.(\d{1,18}))?(?:\.(\d{1,18}))?` +
-	`(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?$`)
+const (
+	versionMost = 128 // bytes
+	numberMost  = 18  // digits
+)
 
-const versionMost = 128 // bytes
+// A version is one in its parts.
+type version struct {
+	text       string
+	numbers    [3]string
+	prerelease string
+}
 
-// isVersion reports whether helm takes a version.
-func isVersion(version string) bool {
-	m := versionForm.FindStringSubmatch(version)
-	if m == nil || len(version) > versionMost {
-		return false
+// parseVersion reads what helm takes for a version: that of semver.org 2.0.0, also with a v in front and with fewer numbers
+// (NewVersion of github.com/Masterminds/semver/v3). It reports false for what is none. An index is ordered by it each time a chart
+// gets a version, so it is quick.
+func parseVersion(text string) (v version, ok bool) {
+	v.text = text
+	rest, build, built := strings.Cut(strings.TrimPrefix(text, "v"), "+")
+	numbers, prerelease, early := strings.Cut(rest, "-")
+	v.prerelease = prerelease
+	n := 0
+	for number := range strings.SplitSeq(numbers, ".") {
+		if n == len(v.numbers) || !isNumber(number) || len(number) > numberMost {
+			return v, false
+		}
+		v.numbers[n] = number
+		n++
 	}
-	for part := range strings.SplitSeq(m[4], ".") {
+	if built && !isDotted(build) || early && !isDotted(prerelease) || len(text) > versionMost {
+		return v, false
+	}
+	for part := range strings.SplitSeq(prerelease, ".") {
 		if isNumber(part) && len(part) > 1 && part[0] == '0' {
+			return v, false
+		}
+	}
+	return v, true
+}
+
+// isDotted reports whether s is of letters, digits and hyphens, with dots between them.
+func isDotted(s string) bool {
+	for part := range strings.SplitSeq(s, ".") {
+		if part == "" || strings.ContainsFunc(part, func(r rune) bool {
+			return r != '-' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+		}) {
 			return false
 		}
 	}
@@ -28,17 +57,13 @@ func isVersion(version string) bool {
 }
 
 // compare orders versions as helm does (semver.org 2.0.0, section 11), and those of the same precedence by their bytes.
-func compare(a, b string) int {
-	x, y := versionForm.FindStringSubmatch(a), versionForm.FindStringSubmatch(b)
-	if x == nil || y == nil {
-		return cmp.Compare(a, b)
-	}
-	for i := 1; i <= 3; i++ {
-		if c := compareNumbers(x[i], y[i]); c != 0 {
+func compare(a, b version) int {
+	for i := range a.numbers {
+		if c := compareNumbers(a.numbers[i], b.numbers[i]); c != 0 {
 			return c
 		}
 	}
-	return cmp.Or(comparePrereleases(x[4], y[4]), cmp.Compare(a, b))
+	return cmp.Or(comparePrereleases(a.prerelease, b.prerelease), cmp.Compare(a.text, b.text))
 }
 
 func comparePrereleases(a, b string) int {
@@ -65,7 +90,14 @@ func comparePrereleases(a, b string) int {
 	return cmp.Compare(len(x), len(y))
 }
 
-func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+func isNumber(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}
 
 // compareNumbers compares digits of any length. None are 0.
 func compareNumbers(a, b string) int {
