@@ -82,8 +82,8 @@ type Edition struct {
 
 // A Finder is a Mirror that has Open editions. It is optional.
 type Finder interface {
-	// Found returns what Describe would, for a file that no index lists and that was fetched. The error for a path at
-	// which no such file can be wraps fs.ErrNotExist.
+	// Found returns what Describe would, for a file that no index lists and that was fetched: from its Source, which does not
+	// depend on the digest. The error for a path at which no such file can be wraps fs.ErrNotExist.
 	Found(path string, sha256 []byte, size int64) (Foreign, error)
 }
 
