@@ -8,12 +8,16 @@ import (
 
 // Answer says of an upload that is there already that it was created, as of any other, and puts a refusal into the form of RFC
 // 9457, whose detail Maven shows from 3.9.11 on (org.eclipse.aether.spi.connector.transport.http.RFC9457). Earlier ones, Gradle and
-// sbt show the status alone.
+// sbt show the status alone. What is not there is told in plain text: for Maven, 404 in that form is a failure, and not the news
+// that an artifact has no snapshots yet.
 func (f *Format) Answer(_ format.Site, _ format.Request, a format.Answer) format.Answer {
 	if a.Status < 400 {
 		if a.Op.Kind == format.Put && a.Status == 200 {
 			a.Status = 201
 		}
+		return a
+	}
+	if a.Status == 404 {
 		return a
 	}
 	problem := struct {

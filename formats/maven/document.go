@@ -87,7 +87,7 @@ func hasVersions(t format.Tree, shard, group string) (bool, error) {
 	return false, nil
 }
 
-// verificationMetadata is Gradle's gradle/verification-metadata.xml (schema 1.3): signatures are verified, those of the groups by
+// verificationMetadata is Gradle's gradle/verification-metadata.xml (6.2 and newer): signatures are verified, those of the groups by
 // these keys, and no key server is asked.
 func verificationMetadata(keys format.Keys, groups []string) (format.Document, error) {
 	type trusting struct {
@@ -111,13 +111,12 @@ func verificationMetadata(keys format.Keys, groups []string) (format.Document, e
 		XMLName    xml.Name `xml:"https://schema.gradle.org/dependency-verification verification-metadata"`
 		Metadata   bool     `xml:"configuration>verify-metadata"`
 		Signatures bool     `xml:"configuration>verify-signatures"`
-		Format     string   `xml:"configuration>keyring-format"`
 		KeyServers struct {
 			Enabled bool `xml:"enabled,attr"`
 		} `xml:"configuration>key-servers"`
 		Trusted []trustedKey `xml:"configuration>trusted-keys>trusted-key"`
 		Parts   struct{}     `xml:"components"`
-	}{Metadata: true, Signatures: true, Format: "armored", Trusted: all}, "", "  ")
+	}{Metadata: true, Signatures: true, Trusted: all}, "", "  ")
 	return format.Document{Type: "application/xml", Data: append([]byte(xml.Header), append(text, '\n')...)}, err
 }
 

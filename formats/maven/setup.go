@@ -160,11 +160,11 @@ END
 
 To publish, in build.sbt:
   publishMavenStyle := true
-  publishTo := Some(MavenRepository("$name", "$url"))
+  publishTo := Some(MavenRepository("$name", "$url").withAllowInsecureProtocol("$url".startsWith("http:")))
 
-To check the signatures of a project's dependencies, with the plugin com.github.sbt:sbt-pgp:
-  gpg --import $keep/files.asc
-  sbt checkPgpSignatures
+To check the signatures of a project's dependencies by sbt checkPgpSignatures, with the plugin com.github.sbt:sbt-pgp, in build.sbt:
+  Global / pgpPublicRing := file("$keep/files.asc")
+  PgpKeys.updatePgpSignatures / PgpKeys.signaturesModule := (PgpKeys.updatePgpSignatures / PgpKeys.signaturesModule).value.copy(configurations = ivyConfigurations.value)
 END
 )
 `
