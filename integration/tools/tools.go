@@ -3,9 +3,10 @@
 //
 // Each subfolder with a go.mod pins one program by a tool directive, in a module of its own, so that
 // neither the product nor another tool ever decides the version of a dependency; one with a
-// package-lock.json pins a program of npm in the same way, and one with a requirements.txt packages of Python. A
-// program is built once into a cache outside of the tree. Its place there is named by the hash of its pins and by
-// the Go version: a changed pin is a new place, and a second run costs nothing.
+// package-lock.json pins a program of npm in the same way, one with a requirements.txt packages of Python, and one
+// with a pom.xml or a build.sbt Maven or sbt. A program is built once into a cache outside of the tree. Its place
+// there is named by the hash of its pins and by the Go version: a changed pin is a new place, and a second run
+// costs nothing.
 package tools
 
 import (
@@ -37,7 +38,7 @@ func All() ([]Tool, error) {
 		return nil, err
 	}
 	var pins []string
-	for _, name := range []string{"go.mod", npmLock, requirements} {
+	for _, name := range []string{"go.mod", npmLock, requirements, mavenPins, sbtPins} {
 		found, err := filepath.Glob(filepath.Join(root, "integration", "tools", "*", name))
 		if err != nil {
 			return nil, err
@@ -109,6 +110,9 @@ func (t Tool) Build(ctx context.Context) error {
 	if fromNPM(t.Dir) {
 		return t.buildNPM(ctx)
 	}
+	if _, _, ok := jvmFiles(t.Dir); ok {
+		return t.buildJVM(ctx)
+	}
 	place := filepath.Dir(t.Path)
 	if err := os.MkdirAll(place, 0o755); err != nil {
 		return err
@@ -139,7 +143,10 @@ func at(dir string) (Tool, error) {
 	key := sha256.New()
 	fmt.Fprintln(key, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	pins, program := []string{"go.mod", "go.sum"}, name
+	jvmPins, jvmProgram, fromJVM := jvmFiles(dir)
 	switch {
+	case fromJVM:
+		pins, program = jvmPins, jvmProgram
 	case fromNPM(dir):
 		pins, program = npmFiles(dir)
 	case (Tool{Dir: dir}).isPython():

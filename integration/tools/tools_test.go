@@ -17,7 +17,7 @@ func TestEveryPinIsFound(t *testing.T) {
 	for _, tool := range all {
 		names[tool.Name] = true
 	}
-	for _, want := range []string{"conformance", "cosign2", "cosign3", "crane", "helm", "helm4", "nuget", "oras", "python", "registry", "staticcheck", "verdaccio", "versitygw"} {
+	for _, want := range []string{"conformance", "cosign2", "cosign3", "crane", "helm", "helm4", "maven", "nuget", "oras", "python", "registry", "sbt", "staticcheck", "verdaccio", "versitygw"} {
 		if !names[want] {
 			t.Errorf("%s is not pinned", want)
 		}

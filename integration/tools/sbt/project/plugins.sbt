@@ -1,0 +1,1 @@
+addSbtPlugin("com.github.sbt" % "sbt-pgp" % "2.3.1")
