@@ -150,8 +150,7 @@ func followChecksums(u format.Upstream, scope string) (format.Edition, error) {
 	edition := format.Edition{Shard: scope}
 	list, err := u.Fetch(checksumsName, format.Wanted{Limit: checksumsMost})
 	if errors.Is(err, fs.ErrNotExist) {
-		return edition, format.NotFoundf("the upstream has no %s: with a key, it must list its files in it and sign it, as Hallmark does; "+
-			"remove upstream.key and write trust: unverified, if nobody can tamper with what comes from there", checksumsName)
+		return edition, unlisted(u, scope)
 	}
 	if err != nil {
 		return edition, err
@@ -186,6 +185,17 @@ func followChecksums(u format.Upstream, scope string) (format.Edition, error) {
 		return edition, format.Malformedf("%s has a line of more than %d bytes", checksumsName, lineMost)
 	}
 	return edition, lines.Err()
+}
+
+// unlisted says what is the matter with an upstream that has no list of its files: it has nothing of the folder at all, or it
+// cannot be followed with a key.
+func unlisted(u format.Upstream, scope string) error {
+	_, err := u.Fetch(scope+"/"+metadataName, format.Wanted{Limit: metadataMost})
+	if err == nil {
+		return format.Malformedf("the upstream has no %s: where there is an upstream.key, it must list its files in it and sign it, as Hallmark "+
+			"does; if nobody can tamper with what comes from there, write trust: unverified in place of the key", checksumsName)
+	}
+	return err
 }
 
 // parseLine reads a line of the list: the path of a file, and the place of it or, for a signature, of what it is of.
