@@ -25,6 +25,7 @@ func packageStatus(err error) int {
 	}{
 		{backend.ErrRefused, http.StatusMethodNotAllowed},
 		{backend.ErrUpstream, http.StatusBadGateway}, // whatever it wraps: that is not the client's fault
+		{publish.ErrTimestamp, http.StatusBadGateway},
 		{format.ErrMalformed, http.StatusBadRequest},
 		{spool.ErrBody, http.StatusBadRequest},
 		{format.ErrNotAllowed, http.StatusMethodNotAllowed},

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"time"
 
 	"hallmark/formats"
@@ -13,6 +14,7 @@ import (
 	"hallmark/proxy/config"
 	"hallmark/proxy/publish"
 	"hallmark/proxy/spool"
+	"hallmark/proxy/timestamp"
 	"hallmark/signing"
 
 	"go.yaml.in/yaml/v3"
@@ -64,7 +66,7 @@ func (h *house) openPackages(name string, c config.Repository, ring *signing.Rin
 		kept := hosted.New(name, h.ledger, h.blobs)
 		o := publish.Options{
 			Name: name, Format: f, Settings: string(settings), Ring: ring, State: kept, Tree: kept, Blobs: h.blobs,
-			Spool: h.spool, Log: h.log, Now: time.Now, Observe: h.metrics.Committed(name),
+			Spool: h.spool, Log: h.log, Now: time.Now, Observe: h.metrics.Committed(name), Stamp: timestamp.Client{HTTP: http.DefaultClient}.Stamp,
 			URL:  h.config.BaseURL() + "/" + name,
 			Turn: func(ctx context.Context) (done func()) { return h.ledger.Turn(ctx, "generations of "+name) },
 		}

@@ -98,6 +98,8 @@ type Seal struct {
 	Text []byte
 	// Path is where the signature is served. Empty: it goes into the file, by Splice.
 	Path string
+	// Timestamp is the address of a server (RFC 3161) whose timestamp of each signature stands beside it. Empty: none.
+	Timestamp string
 	// Single says that the oldest key signs alone, since clients refuse a signature by a key that they do not know even
 	// beside one that they know. Clients that trust both keys can then move from one to the other.
 	Single bool
@@ -114,6 +116,9 @@ type Signature struct {
 	// Fingerprint is the key's, as in Keys. It is empty for a value that is of several keys.
 	Fingerprint string `json:",omitempty"`
 	Value       []byte
+	// Timestamp is the TimeStampToken in DER (RFC 3161 section 2.4.2) that the seal's server gave for the SHA-256 of Value, as
+	// it came: the format verifies it.
+	Timestamp []byte `json:",omitempty"`
 }
 
 // A Patch replaces the bytes of a range by others.

@@ -32,6 +32,8 @@ import (
 var (
 	// ErrConflict: the upload cannot stand beside what is there. Sending it again does not help.
 	ErrConflict = errors.New("conflict")
+	// ErrTimestamp: a timestamp server does not do what it should, and nothing is published without its timestamp.
+	ErrTimestamp = errors.New("no timestamp")
 	// ErrClosed: the repository takes no writes any more, or not now.
 	ErrClosed = errors.New("the repository takes no uploads at the moment; try again later")
 )
@@ -64,6 +66,8 @@ type Options struct {
 	// Turn waits until no other replica makes a generation, and makes others wait until done is called. It is a hint: a
 	// generation that another replica was faster with is made again.
 	Turn func(ctx context.Context) (done func())
+	// Stamp returns the token that a server has for a SHA-256; see [format.Seal]. Nil: there are no such servers.
+	Stamp func(ctx context.Context, server string, sha256 []byte) ([]byte, error)
 	// Observe is told of each commit: how many changes it has made visible, and how long that took.
 	Observe func(changes int, took time.Duration)
 }

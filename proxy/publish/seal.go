@@ -2,12 +2,15 @@ package publish
 
 import (
 	"bytes"
+	"context"
 	"crypto"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +25,7 @@ import (
 
 // seal grants the wishes of the format for an upload. It returns the bytes as they will be served: body itself, if
 // nothing was spliced into it.
-func (r *Repository) seal(op format.Op, body *spool.Body, s *staged) (*spool.Body, error) {
+func (r *Repository) seal(ctx context.Context, op format.Op, body *spool.Body, s *staged) (*spool.Body, error) {
 	sealing, err := r.Format.Seal(r.site(r.Now()), op, body)
 	if err != nil {
 		return nil, err
@@ -33,8 +36,14 @@ func (r *Repository) seal(op format.Op, body *spool.Body, s *staged) (*spool.Bod
 	if sealing.Splice == nil {
 		return body, nil
 	}
+	if err := r.stamp(ctx, sealing.Seals, s.Signatures); err != nil {
+		return nil, err
+	}
 	patches, err := sealing.Splice(s.Signatures)
 	if err != nil {
+		if slices.ContainsFunc(s.Signatures, func(sig format.Signature) bool { return sig.Timestamp != nil }) {
+			err = fmt.Errorf("%w: %w", ErrTimestamp, err)
+		}
 		return nil, err
 	}
 	return splice(body, patches, body.Hashes())
@@ -60,6 +69,21 @@ func (r *Repository) grant(wishes []format.Seal, b format.Blob, whole signing.Me
 		s.log(wish.Scheme, signed, now)
 		if wish.Path != "" {
 			s.Sidecars = append(s.Sidecars, sidecar{wish.Path, sigs[0].Value})
+		}
+	}
+	return nil
+}
+
+// stamp gives those signatures a timestamp whose seals wish for one.
+func (r *Repository) stamp(ctx context.Context, wishes []format.Seal, signatures []format.Signature) (err error) {
+	for i, sig := range signatures {
+		at := slices.IndexFunc(wishes, func(w format.Seal) bool { return w.Name == sig.Seal })
+		if at < 0 || wishes[at].Timestamp == "" || r.Stamp == nil {
+			continue
+		}
+		sum := sha256.Sum256(sig.Value)
+		if signatures[i].Timestamp, err = r.Stamp(ctx, wishes[at].Timestamp, sum[:]); err != nil {
+			return fmt.Errorf("%w: %w", ErrTimestamp, err)
 		}
 	}
 	return nil

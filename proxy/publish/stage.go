@@ -196,7 +196,7 @@ func (r *Repository) stage(ctx context.Context, op format.Op, body *spool.Body, 
 			return s, err
 		}
 	}
-	sealed, err := r.seal(op, body, s)
+	sealed, err := r.seal(ctx, op, body, s)
 	if err != nil {
 		return nil, err
 	}
