@@ -20,10 +20,14 @@ const (
 	oidSigningTime      = "1.2.840.113549.1.9.5"
 	oidCountersignature = "1.2.840.113549.1.9.6"
 
-	oidSigningCertificate = "1.2.840.113549.1.9.16.2.47" // RFC 5035, version 2
-	oidCommitmentType     = "1.2.840.113549.1.9.16.2.16" // RFC 5126
-	oidProofOfOrigin      = "1.2.840.113549.1.9.16.6.1"  // an author's
-	oidProofOfReceipt     = "1.2.840.113549.1.9.16.6.2"  // a repository's
+	oidSigningCertificate   = "1.2.840.113549.1.9.16.2.12" // RFC 2634, for timestamps alone
+	oidSigningCertificateV2 = "1.2.840.113549.1.9.16.2.47" // RFC 5035
+	oidCommitmentType       = "1.2.840.113549.1.9.16.2.16" // RFC 5126
+	oidProofOfOrigin        = "1.2.840.113549.1.9.16.6.1"  // an author's
+	oidProofOfReceipt       = "1.2.840.113549.1.9.16.6.2"  // a repository's
+
+	oidTimestamp = "1.2.840.113549.1.9.16.2.14" // RFC 3161
+	oidTSTInfo   = "1.2.840.113549.1.9.16.1.4"
 
 	oidServiceIndex = "1.3.6.1.4.1.311.84.2.1.1.1" // NuGet: of nuget-v3-service-index-url
 
@@ -57,9 +61,10 @@ func isRSA(oid string) bool {
 // maxSignature is the size of a .signature.p7s, in bytes. Those with two certificate chains and two timestamps have some 20 KiB.
 const maxSignature = 1 << 20
 
-// A message is what a .signature.p7s holds: SignedData with one signer (RFC 5652 section 5.1).
+// A message is what a .signature.p7s holds, and a timestamp: SignedData with one signer (RFC 5652 section 5.1).
 type message struct {
 	version, algorithms, content value    // the last are digestAlgorithms and encapContentInfo
+	kind                         string   // of the content: its object identifier
 	text                         []byte   // the content itself
 	certificates                 [][]byte // in DER
 	revocations                  []byte   // in DER, or nil
@@ -102,7 +107,7 @@ func parseMessage(der []byte) (*message, error) {
 		return nil, malformedSignature()
 	}
 	m := &message{version: fields[0], algorithms: fields[1], content: fields[2]}
-	if m.text, err = parseContent(m.content); err != nil {
+	if m.kind, m.text, err = parseContent(m.content); err != nil {
 		return nil, err
 	}
 	for _, v := range fields[3 : len(fields)-1] {
@@ -134,16 +139,16 @@ func malformedSignature() error {
 }
 
 // parseContent reads EncapsulatedContentInfo.
-func parseContent(v value) ([]byte, error) {
+func parseContent(v value) (kind string, text []byte, err error) {
 	fields, err := v.inside(tagSequence)
-	if err != nil || len(fields) != 2 || fields[0].dotted() != oidData {
-		return nil, malformedSignature()
+	if err != nil || len(fields) != 2 {
+		return "", nil, malformedSignature()
 	}
 	content, err := fields[1].inside(tagContext0)
 	if err != nil || len(content) != 1 || !content[0].is(tagOctetString) {
-		return nil, malformedSignature()
+		return "", nil, malformedSignature()
 	}
-	return content[0].Bytes, nil
+	return fields[0].dotted(), content[0].Bytes, nil
 }
 
 // parseSigner reads SignerInfo, whose signer is named by issuer and serial number.

@@ -10,22 +10,39 @@
 package nuget
 
 import (
+	"fmt"
+	"net/url"
+
 	"hallmark/formats/format"
 	"hallmark/signing/scheme"
 )
 
-// Settings are the settings of a repository of NuGet packages. There are none.
-type Settings struct{}
+// Settings are the settings of a repository of NuGet packages.
+type Settings struct {
+	// The address of a timestamp server (RFC 3161), such as http://timestamp.example.com. Its timestamps make signatures outlive
+	// our certificates. Nothing is published while it does not answer. Empty: no timestamps.
+	Timestamp string `yaml:"timestamp"`
+}
 
 // Defaults returns the settings of a repository that has none.
 func Defaults() Settings { return Settings{} }
 
 // A Format is the format of NuGet packages. It implements [format.Format], [format.Renderer], [format.Unwrapper],
 // [format.Speaker], [format.Mirror] and [format.Checker].
-type Format struct{}
+type Format struct {
+	settings Settings
+}
 
-// New returns the format with its settings.
-func New(Settings) (*Format, error) { return &Format{}, nil }
+// New returns the format with its settings. The error names the setting that cannot be used.
+func New(s Settings) (*Format, error) {
+	if s.Timestamp != "" {
+		at, err := url.Parse(s.Timestamp)
+		if err != nil || at.Scheme != "http" && at.Scheme != "https" || at.Host == "" {
+			return nil, fmt.Errorf("timestamp is %q: write the address of a server, such as http://timestamp.example.com", s.Timestamp)
+		}
+	}
+	return &Format{s}, nil
+}
 
 // Spec says what the format is and what it needs.
 //

@@ -55,13 +55,20 @@ func (f *Format) Seal(s format.Site, _ format.Op, b format.Blob) (format.Sealing
 	}
 	signed := w.attributes()
 	return format.Sealing{
-		Seals: []format.Seal{{Name: sealName, Scheme: scheme.RSASHA256, Purpose: scheme.Package, Text: signed, Single: true}},
+		Seals: []format.Seal{{
+			Name: sealName, Scheme: scheme.RSASHA256, Purpose: scheme.Package, Text: signed, Single: true, Timestamp: f.settings.Timestamp,
+		}},
 		Splice: func(sigs []format.Signature) ([]format.Patch, error) {
 			i := slices.IndexFunc(sigs, func(sig format.Signature) bool { return sig.Seal == sealName && sig.Fingerprint == key.Fingerprint })
 			if i < 0 {
 				return nil, fmt.Errorf("there is no signature by the key %s", key.Fingerprint)
 			}
-			return a.splice(w.message(signed, sigs[i].Value), w.at), nil
+			if token := sigs[i].Timestamp; token != nil {
+				if err := checkTimestamp(token, sigs[i].Value); err != nil {
+					return nil, err
+				}
+			}
+			return a.splice(w.message(signed, sigs[i]), w.at), nil
 		},
 	}, nil
 }
@@ -106,7 +113,7 @@ func (s *signatures) isBy(w wish) bool {
 func (w wish) attributes() []byte {
 	attributes := [][]byte{
 		attributeOf(oidSigningTime, encode(w.at)),
-		attributeOf(oidSigningCertificate, w.named()),
+		attributeOf(oidSigningCertificateV2, w.named()),
 		attributeOf(oidCommitmentType, wrap(tagSequence, object(oidProofOfReceipt))),
 		attributeOf(oidServiceIndex, encode(asn1.RawValue{Tag: asn1.TagIA5String, Bytes: []byte(w.index)})),
 	}
@@ -132,23 +139,27 @@ func attributeOf(oid string, value []byte) []byte {
 }
 
 // signerInfo returns the SignerInfo of a repository signature.
-func (w wish) signerInfo(signed, value []byte) []byte {
+func (w wish) signerInfo(signed []byte, sig format.Signature) []byte {
 	attributes := slices.Clone(signed)
 	attributes[0] = tagContext0 // IMPLICIT in place of the SET
+	var unsigned []byte
+	if sig.Timestamp != nil {
+		unsigned = set(tagContext1, attributeOf(oidTimestamp, sig.Timestamp))
+	}
 	return wrap(tagSequence, encode(1),
 		wrap(tagSequence, w.certificate.RawIssuer, encode(w.certificate.SerialNumber)),
 		algorithmID(oidSHA256),
 		attributes,
 		algorithmID(oidRSA),
-		encode(value))
+		encode(sig.Value), unsigned)
 }
 
 func algorithmID(oid string) []byte { return wrap(tagSequence, object(oid), encode(asn1.NullRawValue)) }
 
 // message returns the .signature.p7s with our signature. Of an author's nothing changes, save that there is our
 // countersignature, with its certificate.
-func (w wish) message(signed, value []byte) []byte {
-	ours := w.signerInfo(signed, value)
+func (w wish) message(signed []byte, sig format.Signature) []byte {
+	ours := w.signerInfo(signed, sig)
 	if w.author == nil {
 		return signedData(encode(1), [][]byte{algorithmID(oidSHA256)}, wrap(tagSequence, object(oidData), wrap(tagContext0, encode(w.text))),
 			[][]byte{w.certificate.Raw}, nil, ours)

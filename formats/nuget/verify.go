@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/rsa"
+	_ "crypto/sha1" // linked in, for timestamps that name their certificate so
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/base64"
@@ -29,11 +30,11 @@ func readSignatures(b format.Blob, a *archive) (*signatures, error) {
 	if err != nil || s == nil {
 		return nil, err
 	}
-	if err := s.signer.verify(s.message, s.text, true); err != nil {
+	if err := s.signer.verify(s.message, s.text, true, x509.ExtKeyUsageCodeSigning); err != nil {
 		return nil, err
 	}
 	if s.author && s.repository != nil {
-		if err := s.repository.verify(s.message, s.signer.value, false); err != nil {
+		if err := s.repository.verify(s.message, s.signer.value, false, x509.ExtKeyUsageCodeSigning); err != nil {
 			return nil, err
 		}
 	}
@@ -50,6 +51,9 @@ func parseSignatures(a *archive) (*signatures, error) {
 		return nil, err
 	}
 	m, err := parseMessage(der)
+	if err == nil && m.kind != oidData {
+		err = malformedSignature()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -82,11 +86,12 @@ func parseSignatures(a *archive) (*signatures, error) {
 	return s, nil
 }
 
-// verify verifies the signature of a text, of which the primary one says that it is data and a countersignature does not.
-func (s signer) verify(m *message, text []byte, primary bool) error {
+// verify verifies the signature of a text by a key whose certificate is for a use. The primary one says of what kind the content
+// is, and a countersignature does not.
+func (s signer) verify(m *message, text []byte, primary bool, use x509.ExtKeyUsage) error {
 	if primary {
 		kind, err := s.single(oidContentType)
-		if err != nil || kind.dotted() != oidData {
+		if err != nil || kind.dotted() != m.kind {
 			return malformedSignature()
 		}
 	}
@@ -101,7 +106,7 @@ func (s signer) verify(m *message, text []byte, primary bool) error {
 	if err != nil {
 		return err
 	}
-	if err := s.checkCertificate(c); err != nil {
+	if err := s.checkCertificate(c, use); err != nil {
 		return err
 	}
 	key, ok := c.PublicKey.(*rsa.PublicKey)
@@ -114,13 +119,18 @@ func (s signer) verify(m *message, text []byte, primary bool) error {
 	return nil
 }
 
-// checkCertificate refuses a certificate that is not for code signing, or not the one that the signature names by its digest
-// (RFC 5035 section 3): another one may have the same issuer and serial number.
-func (s signer) checkCertificate(c *x509.Certificate) error {
-	if !slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageCodeSigning) {
-		return format.Malformedf("the signature in the package is by a key whose certificate is not for code signing")
+// checkCertificate refuses a certificate that is not for a use, or not the one that the signature names by its digest (RFC 5035
+// section 3): another one may have the same issuer and serial number.
+func (s signer) checkCertificate(c *x509.Certificate, use x509.ExtKeyUsage) error {
+	if !slices.Contains(c.ExtKeyUsage, use) {
+		return format.Malformedf("the signature in the package is by a key whose certificate is not for code signing, or, of a timestamp, not for timestamps")
 	}
-	v, err := s.single(oidSigningCertificate)
+	hash := crypto.SHA256
+	v, err := s.single(oidSigningCertificateV2)
+	if err != nil && use == x509.ExtKeyUsageTimeStamping {
+		hash = crypto.SHA1
+		v, err = s.single(oidSigningCertificate)
+	}
 	if err != nil {
 		return err
 	}
@@ -135,7 +145,6 @@ func (s signer) checkCertificate(c *x509.Certificate) error {
 	if err != nil || len(fields) == 0 {
 		return malformedSignature()
 	}
-	hash := crypto.SHA256
 	if fields[0].is(tagSequence) {
 		var ok bool
 		if hash, ok = hashOf(algorithmOf(fields[0])); !ok || len(fields) < 2 {

@@ -77,6 +77,7 @@ var (
 	signingCertOID    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 47}
 	originOID         = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 6, 1}
 	receiptOID        = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 6, 2}
+	timestampOID      = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 14}
 	serviceIndexOID   = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 84, 2, 1, 1, 1}
 	dataOID           = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}
 	signedDataOID     = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
@@ -142,6 +143,8 @@ type Verified struct {
 	Certificate *x509.Certificate // of the repository
 	Index       string            // by which the repository is known
 	Time        time.Time         // when it signed, as it says
+	Value       []byte            // its signature
+	Timestamp   []byte            // of that, if there is one: a TimeStampToken, which is not verified
 
 	// Author is the author's certificate and AuthorValue his signature, which the repository has countersigned; AuthorKeeps are
 	// the unsigned attributes beside that, by their object identifiers. Nil: he has not signed.
@@ -225,7 +228,10 @@ func (v *Verified) readRepository(cms cmsData, s *cmsSigner, trusted []*x509.Cer
 	if err != nil || raw.Tag != asn1.TagIA5String {
 		return errors.New("the signature names no service index")
 	}
-	v.Index = string(raw.Bytes)
+	v.Index, v.Value = string(raw.Bytes), s.Value
+	if raw, err := attributeOf(s.Unsigned, timestampOID); err == nil {
+		v.Timestamp = raw.FullBytes
+	}
 	raw, err = attributeOf(s.Signed, signingTimeOID)
 	if err == nil {
 		_, err = asn1.Unmarshal(raw.FullBytes, &v.Time)
