@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/pem"
 	"net/http"
@@ -16,6 +17,8 @@ import (
 
 	"hallmark/formats/nuget/nugettest"
 	"hallmark/integration/world"
+	"hallmark/proxy/timestamp"
+	"hallmark/proxy/timestamp/timestamptest"
 )
 
 // nugetKeys are those of a repository of NuGet packages, quick to make.
@@ -233,4 +236,64 @@ func TestNuGetMovesFromOneKeyToAnother(t *testing.T) {
 	if after := certificates(t, d); len(after) != 1 || !after[0].Equal(both[1]) || !signer("3.0.0").Equal(both[1]) {
 		t.Errorf("%d certificates, or the older key has signed", len(after))
 	}
+}
+
+// Where a timestamp server is configured, its timestamps stand in the packages, and nothing is published without.
+func TestNuGetTimestamps(t *testing.T) {
+	t.Parallel()
+	server := timestamptest.New(t)
+	asked := world.Record(t, server.URL)
+	d := openDepot(t, map[string]repository{"nuget": {keys: nugetKeys, settings: "{timestamp: '" + asked.URL + "'}"}})
+	put := func(version string) (int, string) {
+		t.Helper()
+		status, body, _ := d.upload(t, d.URL+"/nuget/v3/package/", write(t, "hallmark.hello."+version+".nupkg", string(world.NuGetPackage(t, "Hallmark.Hello", version, ""))))
+		return status, body
+	}
+	if status, body := put("1.0.0"); status != http.StatusCreated {
+		t.Fatalf("%d: %s", status, body)
+	}
+	v, err := nugettest.Verify([]byte(world.Get(t, d.URL+"/nuget/v3/flat/hallmark.hello/1.0.0/hallmark.hello.1.0.0.nupkg")), certificates(t, d)...)
+	must(t, err)
+	must(t, server.Verify(t, v.Timestamp, v.Value))
+	if server.Verify(t, v.Timestamp, append(v.Value, 0)) == nil {
+		t.Error("it is a timestamp of anything")
+	}
+	other := timestamptest.New(t)
+	for name, i := range map[string]world.Interceptor{
+		"an error": func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+			http.Error(w, "out of order", http.StatusInternalServerError)
+		},
+		"a timestamp of something else": func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+			sum := sha256.Sum256([]byte("something else"))
+			token, err := timestamp.Client{HTTP: http.DefaultClient}.Stamp(r.Context(), other.URL, sum[:])
+			if err != nil {
+				t.Error(err)
+			}
+			w.Header().Set("Content-Type", "application/timestamp-reply")
+			w.Write(reply(t, token))
+		},
+	} {
+		asked.Intercept(i)
+		if status, body := put("2.0.0"); status != http.StatusBadGateway || !strings.Contains(body, "timestamp") {
+			t.Errorf("%s: %d, want 502: %s", name, status, body)
+		}
+		if list := world.Get(t, d.URL+"/nuget/v3/flat/hallmark.hello/index.json"); strings.Contains(list, "2.0.0") {
+			t.Errorf("%s: it is listed all the same: %s", name, list)
+		}
+	}
+	asked.Intercept(nil)
+	if status, body := put("2.0.0"); status != http.StatusCreated {
+		t.Errorf("afterwards: %d: %s", status, body)
+	}
+}
+
+// reply is what a server says that grants a token.
+func reply(t *testing.T, token []byte) []byte {
+	t.Helper()
+	der, err := asn1.Marshal(struct {
+		Status struct{ Status int }
+		Token  asn1.RawValue
+	}{Token: asn1.RawValue{FullBytes: token}})
+	must(t, err)
+	return der
 }
