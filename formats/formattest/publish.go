@@ -41,9 +41,7 @@ func (s *shard) groups() []format.Group {
 }
 
 // emissions are the index files of the current generation.
-type emissions struct {
-	emitted  []emission
-}
+type emissions struct{ emitted []emission }
 
 // An emission is one index file.
 type emission struct {
