@@ -64,6 +64,8 @@ type Want struct {
 	// Arrived is told of a file that came and matched, before any reader gets the last bytes of it. Its error is the
 	// readers', and then the file is not kept. Nil: nobody is told.
 	Arrived func(context.Context, Arrival) error
+	// Failed is told that the file does not come, or is not what it should be, before any reader is. Nil: nobody is told.
+	Failed func()
 }
 
 // An Arrival is what is known of a file when all of it is there.

@@ -106,6 +106,9 @@ func (f *flight) run() {
 
 // fail tells the readers. Who comes after that causes another request.
 func (f *flight) fail(err error) {
+	if f.want.Failed != nil {
+		f.want.Failed()
+	}
 	f.house.mu.Lock()
 	f.unlist()
 	f.house.mu.Unlock()

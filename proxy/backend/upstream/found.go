@@ -77,17 +77,30 @@ func (r *Repository) seek(ctx context.Context, scope, path string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.want == nil {
-		w := r.wantFound(foreign)
-		w.Arrived = func(ctx context.Context, a Arrival) error {
-			if err := r.listFound(ctx, scope, path, w.Key, a); err != nil {
-				return err
-			}
-			f.settle(a.Validators, r.options.Now().Add(r.options.Refresh))
-			return nil
-		}
-		f.want = &w
+		r.wantSought(f, scope, foreign)
 	}
 	return nil
+}
+
+// wantSought notes how a file is fetched, under the lock of found. What comes after a failure may be other bytes, and has
+// another key: whoever has got some of the first must not take the rest of these for theirs.
+func (r *Repository) wantSought(f *found, scope string, foreign format.Foreign) {
+	w := r.wantFound(foreign)
+	w.Arrived = func(ctx context.Context, a Arrival) error {
+		if err := r.listFound(ctx, scope, foreign.Path, w.Key, a); err != nil {
+			return err
+		}
+		f.settle(a.Validators, r.options.Now().Add(r.options.Refresh))
+		return nil
+	}
+	w.Failed = func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.want != nil && f.want.Key == w.Key {
+			r.wantSought(f, scope, foreign)
+		}
+	}
+	f.want = &w
 }
 
 // settle notes that a file is listed, and when to ask about it again.
