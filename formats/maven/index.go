@@ -5,6 +5,8 @@ import (
 	"encoding/xml"
 	"fmt"
 	"path"
+	"slices"
+	"strings"
 
 	"hallmark/formats/format"
 	"hallmark/signing/scheme"
@@ -113,26 +115,20 @@ func raise(in format.Shard, d *folder) error {
 	if err := each(in, groupPoms, &poms); err != nil {
 		return err
 	}
-	if p := newest(poms, func(a, b versionEntry) bool { return a.Updated > b.Updated }); p != nil {
-		if err := raiseTo(in, groupVersions, p); err != nil {
+	if len(poms) > 0 {
+		newest := slices.MaxFunc(poms, func(a, b versionEntry) int { return strings.Compare(a.Updated, b.Updated) })
+		if err := raiseTo(in, groupVersions, newest); err != nil {
 			return err
 		}
 	}
-	v := newest(d.versions, func(a, b versionEntry) bool { return compareVersions(a.Version, b.Version) > 0 })
-	if v == nil || v.Plugin == nil {
+	if !slices.ContainsFunc(d.versions, func(v versionEntry) bool { return v.Plugin != nil }) {
 		return nil
 	}
-	return raiseTo(in, groupPlugins, v.Plugin)
-}
-
-func newest(all []versionEntry, newer func(a, b versionEntry) bool) *versionEntry {
-	var first *versionEntry
-	for i := range all {
-		if first == nil || newer(all[i], *first) {
-			first = &all[i]
-		}
+	sortVersions(d.versions, func(v versionEntry) string { return v.Version })
+	if newest := d.versions[len(d.versions)-1]; newest.Plugin != nil {
+		return raiseTo(in, groupPlugins, newest.Plugin)
 	}
-	return first
+	return nil
 }
 
 func raiseTo(in format.Shard, group string, entry any) error {

@@ -127,9 +127,8 @@ func (d *folder) artifact(m *metadata) *versioning {
 	if len(v.Versions) == 0 {
 		return nil
 	}
-	slices.Sort(v.Versions)
+	sortVersions(v.Versions, func(s string) string { return s })
 	v.Versions = slices.Compact(v.Versions)
-	slices.SortStableFunc(v.Versions, compareVersions)
 	v.Latest = v.Versions[len(v.Versions)-1]
 	for _, version := range v.Versions {
 		if !strings.HasSuffix(version, snapshot) {

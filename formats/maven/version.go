@@ -10,7 +10,25 @@ import (
 // as numbers, qualifiers by what they mean, and 1, 1.0 and 1-ga are the same. Versions that are the same in that are
 // ordered by their text.
 func compareVersions(a, b string) int {
-	return cmp.Or(slices.CompareFunc(pad(parts(a), parts(b)), pad(parts(b), parts(a)), comparePart), strings.Compare(a, b))
+	return cmp.Or(compareParts(parts(a), parts(b)), strings.Compare(a, b))
+}
+
+// sortVersions sorts what has a version, the oldest first. The order in which it comes does not matter.
+func sortVersions[E any](all []E, version func(E) string) {
+	type keyed struct {
+		text  string
+		parts []part
+		of    E
+	}
+	keys := make([]keyed, len(all))
+	for i, e := range all {
+		keys[i] = keyed{version(e), parts(version(e)), e}
+	}
+	slices.SortFunc(keys, func(a, b keyed) int { return strings.Compare(a.text, b.text) })
+	slices.SortStableFunc(keys, func(a, b keyed) int { return compareParts(a.parts, b.parts) })
+	for i, k := range keys {
+		all[i] = k.of
+	}
 }
 
 // A part of a version is a number or a word. It is dashed if a hyphen or a change between digits and letters is before it.
@@ -76,12 +94,21 @@ func qualifier(word string, beforeNumber bool) string {
 
 func (p part) isNull() bool { return p.text == "" }
 
-// pad makes a version as long as another one, with parts that mean nothing.
-func pad(a, than []part) []part {
-	for i := len(a); i < len(than); i++ {
-		a = append(a, part{number: than[i].number, dashed: than[i].dashed})
+func compareParts(a, b []part) int {
+	for i := range max(len(a), len(b)) {
+		if d := comparePart(at(a, i, b), at(b, i, a)); d != 0 {
+			return d
+		}
 	}
-	return a
+	return 0
+}
+
+// at returns a part of a version, or, behind its end, one that means nothing beside the other version's.
+func at(of []part, i int, beside []part) part {
+	if i < len(of) {
+		return of[i]
+	}
+	return part{number: beside[i].number, dashed: beside[i].dashed}
 }
 
 // qualifiers are the words that come before a release, the release itself, and the one that comes behind. Others come after them.
