@@ -48,3 +48,14 @@ func TestAnUpstreamOfPackagesHasDefaults(t *testing.T) {
 		t.Errorf("the upstream is %+v, its cache %+v", u, u.Cache)
 	}
 }
+
+// A format may have several names. It makes one repository by itself, and others under each name that somebody writes.
+func TestAnotherNameOfAFormatMakesNoRepository(t *testing.T) {
+	if c := Default(knownFormats()...); c.Repositories["maven"].Format != "maven" || c.Repositories["gradle"].Format != "" {
+		t.Errorf("without a file there are %v", c.Repositories)
+	}
+	c, err := load("config.yml", []byte("repositories:\n  libs: {format: gradle, gradle: {signatures: author}}\n"), noEnv, Overrides{}, knownFormats()...)
+	if err != nil || c.Repositories["libs"].Format != "gradle" {
+		t.Errorf("under the other name: %v, %v", c, err)
+	}
+}
