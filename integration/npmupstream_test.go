@@ -1,9 +1,11 @@
 package integration
 
 import (
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
@@ -197,6 +199,46 @@ func TestProvenancePassesThrough(t *testing.T) {
 	}
 	if status, text := world.Send(t, http.MethodGet, f.URL+"/npm/-/npm/v1/attestations/plain@1.0.0", nil); status != http.StatusNotFound {
 		t.Errorf("where there is no provenance: %d %s", status, text)
+	}
+}
+
+// The provenance that an author sends along is served, and goes with its version.
+func TestAnAuthorsProvenanceIsKept(t *testing.T) {
+	t.Parallel()
+	d := openDepot(t, npmRepositories)
+	tarball := tarballOf(t, "package/package.json", `{"name": "hello", "version": "1.0.0"}`)
+	sum := sha512.Sum512([]byte(tarball))
+	statement := fmt.Sprintf(`{"predicateType": "https://slsa.dev/provenance/v1", "subject": [{"digest": {"sha512": "%x"}}]}`, sum)
+	bundle := encode(t, map[string]any{
+		"dsseEnvelope":         map[string]any{"payload": base64.StdEncoding.EncodeToString([]byte(statement))},
+		"verificationMaterial": strings.Repeat("certificates and entries of a log, ", 500),
+	})
+	envelope := encode(t, map[string]any{
+		"name": "hello", "dist-tags": map[string]any{"latest": "1.0.0"},
+		"versions": map[string]any{"1.0.0": map[string]any{"name": "hello", "version": "1.0.0", "dist": map[string]any{
+			"integrity": "sha512-" + base64.StdEncoding.EncodeToString(sum[:]),
+		}}},
+		"_attachments": map[string]any{
+			"hello-1.0.0.tgz":      map[string]any{"data": base64.StdEncoding.EncodeToString([]byte(tarball))},
+			"hello-1.0.0.sigstore": map[string]any{"data": string(bundle)},
+		},
+	})
+	if status, text := world.Send(t, http.MethodPut, d.URL+"/npm/hello", envelope, "Content-Type: application/json"); status != http.StatusCreated {
+		t.Fatalf("the upload gets %d %s", status, text)
+	}
+	const at = "/-/npm/v1/attestations/hello@1.0.0"
+	if text := world.Get(t, d.URL+"/npm/hello"); !strings.Contains(text, d.URL+"/npm"+at) {
+		t.Errorf("the packument does not say where it is: %s", text)
+	}
+	for _, prefix := range []string{"/npm", "/npm/npm"} { // npm puts one path behind the other
+		if got := world.Get(t, d.URL+prefix+at); !strings.Contains(got, string(bundle)) {
+			t.Errorf("at %s the provenance is %.200s", prefix+at, got)
+		}
+	}
+	d.proxy.Command(t).Run(t, "repo", "verify", "npm")
+	world.Delete(t, d.URL+"/npm/hello/-/hello-1.0.0.tgz", http.StatusOK)
+	if status, _ := world.Send(t, http.MethodGet, d.URL+"/npm"+at, nil); status != http.StatusNotFound {
+		t.Errorf("without its version it is there: %d", status)
 	}
 }
 
