@@ -1,8 +1,11 @@
 package ruby
 
 import (
+	"errors"
 	"strings"
 	"testing"
+
+	"hallmark/formats/format"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -98,4 +101,34 @@ func TestAliasesAreNotWrittenOut(t *testing.T) {
 	if allocated > 20_000 {
 		t.Errorf("it takes %v allocations", allocated)
 	}
+}
+
+// A gemspec that is read is the same one after its chain was replaced, or that is refused.
+func FuzzGemspec(f *testing.F) {
+	f.Add([]byte(gemspecHead + "cert_chain: []\nsummary: x\n"))
+	f.Add([]byte(gemspecHead + "authors: &a [! 'x', !binary |-\n  w5xi\n]\nemail: *a\ncert_chain:\n- |\n  x\ndependencies:\n- !ruby/object:Gem::Dependency\n  name: b\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		before, err := readGemspec(text)
+		if err != nil {
+			if !errors.Is(err, format.ErrMalformed) {
+				t.Errorf("%v", err)
+			}
+			return
+		}
+		changed, err := withChain(text, []byte("certificate"))
+		if err != nil {
+			if !errors.Is(err, format.ErrMalformed) {
+				t.Errorf("%v", err)
+			}
+			return
+		}
+		after, err := readGemspec(changed)
+		if err != nil || len(after.chain) != 1 {
+			t.Fatalf("after its chain was replaced: %q, %v\n%s", after.chain, err, changed)
+		}
+		before.chain, after.chain = nil, nil
+		if diff := cmp.Diff(before, after, cmp.AllowUnexported(gemspec{}, identity{}, dependency{}, constraint{})); diff != "" {
+			t.Errorf("the gemspec is another:\n%s", diff)
+		}
+	})
 }
