@@ -161,6 +161,11 @@ func TestAnAuthorsProvenanceStays(t *testing.T) {
 	out, err = d.post(t, "prov", "prov", later+".prov")
 	must(t, err)
 	occurs(t, 1, `{"saved":true}`, out)
+	again := signed("1.3.0")
+	for _, fields := range [][]string{{"chart", again}, {"chart", again, "prov", again + ".prov"}} {
+		_, err := d.post(t, "charts", fields...)
+		must(t, err)
+	}
 	// One that is not of the chart that is here is refused.
 	if out, err := d.post(t, "prov", "prov", signed("1.2.0")+".prov"); err == nil || !strings.Contains(out, `{"error":"the provenance is of`) {
 		t.Errorf("a provenance of another chart: %v\n%s", err, out)
@@ -169,7 +174,7 @@ func TestAnAuthorsProvenanceStays(t *testing.T) {
 		m := d.helmOf(t, version)
 		m.Copy(t, world.Dearmored(t, author.Public(t)), "/author.gpg")
 		own := m.keyring
-		for chart, keyring := range map[string]string{"1.0.0": "/author.gpg", "1.1.0": "/author.gpg", "1.2.0": own} {
+		for chart, keyring := range map[string]string{"1.0.0": "/author.gpg", "1.1.0": "/author.gpg", "1.2.0": own, "1.3.0": "/author.gpg"} {
 			m.keyring = keyring
 			if _, err := m.pulls(t, "hello", chart); err != nil {
 				t.Errorf("helm %d, %s: %v", version, chart, err)

@@ -72,7 +72,7 @@ type Op struct {
 
 	// Marks are what was noted of the package since it was uploaded: "yanked", "deprecated". An empty value takes a mark
 	// away. Parse sees all that there are, and puts them into the entries; they change nothing of the identity. For an Op of
-	// kind Mark they are those that change.
+	// kind Mark they are those that change, and so they are for an upload in an envelope of what is there already.
 	Marks map[string]string `json:",omitempty"`
 }
 

@@ -69,7 +69,9 @@ func (r *Repository) stageAll(ctx context.Context, wanted []format.Change, limit
 			if err := r.checkName(w.Op); err != nil {
 				return nil, false, err
 			}
-			c.put, err = r.stageBody(ctx, w, limit, by)
+			if c.put, err = r.stageBody(ctx, w, limit, by); err == nil && c.put.same && len(w.Op.Marks) > 0 {
+				err = r.remark(ctx, &c, w.Op.Marks)
+			}
 		case format.Delete:
 			if r.Upstream != nil {
 				err = r.deleteUpstream(ctx, w.Op.Paths)
@@ -90,6 +92,20 @@ func (r *Repository) stageAll(ctx context.Context, wanted []format.Change, limit
 		changes = append(changes, c)
 	}
 	return changes, again, nil
+}
+
+// remark turns an upload of what is there already into a change of its marks, unless they are there, too, or the package is the
+// upstream's.
+func (r *Repository) remark(ctx context.Context, c *change, marks map[string]string) error {
+	m, err := r.stageMark(ctx, format.Op{Paths: []string{c.put.Package.Path}, Marks: marks})
+	switch {
+	case errors.Is(err, format.ErrNotAllowed):
+		return nil
+	case err != nil || m == nil:
+		return err
+	}
+	*c = change{mark: m}
+	return nil
 }
 
 func (r *Repository) stageBody(ctx context.Context, w format.Change, limit int64, by Caller) (*staged, error) {

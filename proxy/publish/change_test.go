@@ -109,6 +109,35 @@ func TestAMarkChangesWhatIsListed(t *testing.T) {
 	h.mustVerify()
 }
 
+// An author's signature may come with a file that is there already.
+func TestAnUploadOfWhatIsThereBringsItsMarks(t *testing.T) {
+	h := parcels(t)
+	put := func(marks map[string]string) []publish.Result {
+		t.Helper()
+		results, err := h.repo.Change(t.Context(), []format.Change{{
+			Op: format.Op{Kind: format.Put, Dir: "a", Name: "1.parcel", Marks: marks}, Body: strings.NewReader("PARCEL a 1\n"),
+		}}, 1<<20, publish.Caller{By: "ci", Request: "r1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return results
+	}
+	put(nil)
+	generation := h.generation()
+	if results := put(nil); !results[0].Same || h.generation() != generation {
+		t.Errorf("the same bytes again are %+v", results)
+	}
+	put(map[string]string{"yanked": "it leaks"})
+	if index := h.get("a/INDEX"); !strings.Contains(index, `"it leaks"`) {
+		t.Errorf("the index is %q", index)
+	}
+	generation = h.generation()
+	if results := put(map[string]string{"yanked": "it leaks"}); !results[0].Same || h.generation() != generation {
+		t.Errorf("the same bytes and marks again are %+v", results)
+	}
+	h.mustVerify()
+}
+
 func TestMarksAndUploadsAtTheSameTime(t *testing.T) {
 	h := parcels(t)
 	h.mustBatch("put a 1")
