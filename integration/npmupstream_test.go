@@ -197,6 +197,10 @@ func TestProvenancePassesThrough(t *testing.T) {
 	if got := world.Get(t, f.URL+"/npm/-/npm/v1/attestations/@acme%2fhello@1.0.0"); got != bundles {
 		t.Errorf("the provenance is %q", got)
 	}
+	// npm puts the path of dist.attestations.url behind the address that it knows.
+	if got := world.Get(t, f.URL+"/npm/npm/-/npm/v1/attestations/@acme%2fhello@1.0.0"); got != bundles {
+		t.Errorf("where npm asks for it, the provenance is %q", got)
+	}
 	if status, text := world.Send(t, http.MethodGet, f.URL+"/npm/-/npm/v1/attestations/plain@1.0.0", nil); status != http.StatusNotFound {
 		t.Errorf("where there is no provenance: %d %s", status, text)
 	}

@@ -99,11 +99,22 @@ func publish(tb testing.TB, name, version string, tarball []byte, change func(do
 	return formattest.Upload{Path: name, Type: "application/json", Body: body}
 }
 
+// bundle is what "npm publish --provenance" adds, as far as anybody reads it here.
+func bundle(tarball []byte) string {
+	statement := fmt.Sprintf(`{"predicateType": "https://slsa.dev/provenance/v1", "subject": [{"digest": {"sha512": "%x"}}]}`, sha512.Sum512(tarball))
+	return `{"dsseEnvelope": {"payload": "` + base64.StdEncoding.EncodeToString([]byte(statement)) + `"}}`
+}
+
+func attach(doc map[string]any, name, data string) {
+	doc["_attachments"].(map[string]any)[name] = map[string]any{"content_type": "application/vnd.dev.sigstore.bundle.v0.3+json", "data": data}
+}
+
 func subject(tb testing.TB) formattest.Subject {
 	named := func(path, name, version, more string) formattest.Upload {
 		return formattest.Upload{Path: path, Body: pack(tb, "package/package.json", manifest(name, version, more))}
 	}
 	big := pack(tb, "package/package.json", manifest("big", "1.0.0", ""), "package/noise", noise(200_000))
+	built := pack(tb, "package/package.json", manifest("@team/two", "0.2.0", ""))
 	envelope := func(change func(doc, manifest map[string]any)) formattest.Upload {
 		return publish(tb, "evil", "1.0.0", pack(tb, "package/package.json", manifest("evil", "1.0.0", "")), change)
 	}
@@ -120,6 +131,7 @@ func subject(tb testing.TB) formattest.Subject {
 			publish(tb, "one", "1.0.0", pack(tb, "package/package.json", manifest("one", "1.0.0", `, "scripts": {"install": "make"}`)), nil),
 			publish(tb, "@team/two", "0.1.0", pack(tb, "two/package.json", manifest("@team/two", "0.1.0", "")), nil),
 			publish(tb, "big", "1.0.0", big, nil),
+			publish(tb, "@team/two", "0.2.0", built, func(doc, _ map[string]any) { attach(doc, "@team/two-0.2.0.sigstore", bundle(built)) }),
 			upload(tb, "one", "2.0.0"),
 			{Path: "-/package/one/dist-tags/next", Body: []byte(`"2.0.0"`)},
 			{Path: "one", Body: []byte(`{"name":"one","versions":{"1.0.0":{"deprecated":"use 2 <&> \u0001"},"2.0.0":{}}}`)},
@@ -160,6 +172,9 @@ func subject(tb testing.TB) formattest.Subject {
 			"a tag like a version":     envelope(func(doc, _ map[string]any) { doc["dist-tags"] = map[string]any{"1.x": "1.0.0"} }),
 			"a reference of its own":   {Path: "evil", Body: []byte(`{"name":"evil","x":"\u0000ref 0"}`)},
 			"a member twice":           {Path: "evil", Body: []byte(`{"name":"evil","name":"evil","dist-tags":{"latest":"1.0.0"}}`)},
+			"provenance of another":    envelope(func(doc, _ map[string]any) { attach(doc, "evil-1.0.0.sigstore", bundle(built)) }),
+			"provenance of nothing":    envelope(func(doc, _ map[string]any) { attach(doc, "evil-2.0.0.sigstore", bundle(built)) }),
+			"provenance of no kind":    envelope(func(doc, _ map[string]any) { attach(doc, "evil-1.0.0.sigstore", "{}") }),
 			"half a request":           {Path: "evil", Body: []byte(`{"name":"ev`)},
 		},
 		Client:   known.install,

@@ -80,16 +80,14 @@ func (d *theirDist) source(name string) (string, error) {
 	return p, nil
 }
 
-// attestations returns what an upstream says of a version's provenance, if it is where npm asks for it: npm puts the path of
-// its address behind that of the registry that it knows.
-func (d *theirDist) attestations() json.RawMessage {
-	var a struct{ URL string }
-	if len(d.Attestations) > aboutMost || json.Unmarshal(d.Attestations, &a) != nil {
+// provenance returns what an upstream says of a version's provenance, if it is where npm asks for it.
+func (d *theirDist) provenance() json.RawMessage {
+	var a struct {
+		URL        string
+		Provenance json.RawMessage
+	}
+	if len(d.Attestations) > aboutMost || json.Unmarshal(d.Attestations, &a) != nil || !strings.Contains(a.URL, "/"+attestationsFolder+"/") {
 		return nil
 	}
-	address, err := url.Parse(a.URL)
-	if err != nil || !strings.HasPrefix(address.Path, "/"+attestationsFolder+"/") {
-		return nil
-	}
-	return d.Attestations
+	return a.Provenance
 }

@@ -24,9 +24,6 @@ const (
 	attachmentsMost = 8
 )
 
-// The media types of attachments: a tarball, and the bundle that "npm publish --provenance" adds.
-const bundleEnd = ".sigstore"
-
 // Unwrap reads what npm sends to publish a version, to deprecate some, and before it unpublishes one: a packument, with the
 // tarballs in it as base64. Of what it says of versions only their deprecations count, and the digests that it must agree
 // with. Of tags all count.
@@ -93,10 +90,14 @@ func checkSame(o strictjson.Object, member, want string) error {
 
 // uploads returns the tarballs among the attachments.
 func uploads(name string, versions, attachments strictjson.Object, from source) ([]format.Change, error) {
+	provenance, err := bundles(name, attachments, versions)
+	if err != nil {
+		return nil, err
+	}
 	var changes []format.Change
 	for _, a := range attachments {
 		if strings.HasSuffix(a.Name, bundleEnd) {
-			continue // of a public log's provenance, which a registry with keys of its own cannot vouch for
+			continue
 		}
 		version, ok := strings.CutSuffix(strings.TrimPrefix(a.Name, name+"-"), tarballEnd)
 		manifest, err := versions.Object(version)
@@ -120,9 +121,16 @@ func uploads(name string, versions, attachments strictjson.Object, from source) 
 		if err != nil {
 			return nil, err
 		}
+		deprecated, err := manifest.String("deprecated")
+		if err != nil {
+			return nil, err
+		}
 		change := format.Change{Op: putTarball(name, version), Body: checked}
-		if text, err := manifest.String("deprecated"); err != nil || text != "" {
-			change.Op.Marks = map[string]string{markDeprecated: text}
+		change.Op.Marks = map[string]string{}
+		for mark, text := range map[string]string{markDeprecated: deprecated, markProvenance: provenance[version]} {
+			if text != "" {
+				change.Op.Marks[mark] = text
+			}
 		}
 		changes = append(changes, change)
 	}

@@ -104,7 +104,7 @@ type release struct {
 	content
 	shasum, integrity string
 	signatures        []signature
-	attestations      json.RawMessage // of an upstream
+	attestations      json.RawMessage // where its provenance is
 }
 
 // A signature is one of dist.signatures.
@@ -133,7 +133,7 @@ func (r *release) dist() ([]byte, error) {
 		Integrity: r.integrity, Shasum: r.shasum, Tarball: here + "/" + tarballPath(r.name, r.version),
 		FileCount: r.files, UnpackedSize: r.unpacked, Attestations: r.attestations, Signatures: r.signatures,
 	})
-	return bytes.Replace(data, []byte(here), []byte(format.Here), 1), err
+	return bytes.ReplaceAll(data, []byte(`"`+here+"/"), []byte(`"`+format.Here+"/")), err
 }
 
 // full returns the manifest with what the registry adds to it.

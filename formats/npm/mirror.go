@@ -20,10 +20,6 @@ const packumentMost = 128 << 20
 // signaturesMost is how many signatures of a version are tried.
 const signaturesMost = 16
 
-// attestationsFolder is where npm asks for the provenance of a version, which a public log vouches for. It is the scope of
-// all of them: no packument has their digests, and they are signed by themselves.
-const attestationsFolder = "-/npm/v1/attestations"
-
 // Scope returns the name of the package that a path belongs to: its packument says what there is of it.
 func (f *Format) Scope(p string) (string, bool) {
 	if strings.HasPrefix(p, attestationsFolder+"/") {
@@ -102,13 +98,12 @@ func verify(u format.Upstream, name, version string, manifest []byte) error {
 
 // Found returns a document with the provenance of a version.
 func (f *Format) Found(p string, sha256 []byte, size int64) (format.Foreign, error) {
-	rest, ok := strings.CutPrefix(p, attestationsFolder+"/")
-	at := strings.LastIndex(rest, "@")
-	if !ok || at <= 0 || !isName(rest[:at]) || !isVersion(rest[at+1:]) {
+	name, version, ok := splitProvenance(p)
+	if !ok {
 		return format.Foreign{}, format.NotFoundf("there is nothing at %.200q", p)
 	}
 	return format.Foreign{
-		Package: format.Package{Path: p, Name: rest[:at], Version: rest[at+1:], Shard: attestationsFolder},
+		Package: format.Package{Path: p, Name: name, Version: version, Shard: attestationsFolder},
 		Size:    size, SHA256: sha256,
 	}, nil
 }

@@ -154,6 +154,29 @@ func TestOneVersionByItsNumberOrATag(t *testing.T) {
 	}
 }
 
+// npm puts the path of an address in the packument behind the address of the registry.
+func TestProvenanceComesWithItsVersion(t *testing.T) {
+	h := house(t)
+	tarball := pack(t, "package/package.json", manifest("@team/built", "1.0.0", ""))
+	put(t, h, publish(t, "@team/built", "1.0.0", tarball, func(doc, _ map[string]any) { attach(doc, "@team/built-1.0.0.sigstore", bundle(tarball)) }))
+	const at = "-/npm/v1/attestations/@team/built@1.0.0"
+	data, err := h.Fetch("@team/built")
+	if err != nil || !strings.Contains(string(data), "/"+at+`"`) || !strings.Contains(string(data), "https://slsa.dev/provenance/v1") || strings.Contains(string(data), format.Here) {
+		t.Errorf("the packument is %s, %v", data, err)
+	}
+	for _, path := range []string{at, "shelf/" + at} {
+		if got, err := h.Fetch(path); err != nil || !strings.Contains(string(got), `"bundle":`+strings.ReplaceAll(bundle(tarball), ": ", ":")) {
+			t.Errorf("at %s there is %s, %v", path, got, err)
+		}
+	}
+	put(t, h, formattest.Upload{Method: "DELETE", Path: "@team/built/-/built-1.0.0.tgz/-rev/1-0"})
+	for _, path := range []string{at, "-/npm/v1/attestations/one@1.0.0", "shelf" + at, "-/npm/v1/attestations/one"} {
+		if got, err := h.Fetch(path); err == nil {
+			t.Errorf("at %s there is %s", path, got)
+		}
+	}
+}
+
 func TestAnswersAndLogins(t *testing.T) {
 	f := open(t)
 	for _, tt := range []struct {

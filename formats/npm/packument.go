@@ -184,8 +184,10 @@ func theirs(name, version string, manifest []byte) (*release, *theirDist, error)
 	if r.shasum = strings.ToLower(d.Shasum); len(r.shasum) != 40 || strings.Trim(r.shasum, "0123456789abcdef") != "" {
 		r.shasum = ""
 	}
-	r.attestations = d.attestations()
-	return r, &d, nil
+	if p := d.provenance(); p != nil {
+		err = r.attested(p)
+	}
+	return r, &d, err
 }
 
 func isTrue(o strictjson.Object, member string) bool {

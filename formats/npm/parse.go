@@ -37,7 +37,17 @@ func (f *Format) Parse(op format.Op, b format.Blob, sigs []format.Signature) (fo
 	if err := r.sign(sigs); err != nil {
 		return format.Package{}, err
 	}
-	return r.pack(op.Time)
+	var files []format.Beside
+	if text := op.Marks[markProvenance]; text != "" {
+		b, err := r.bundle(text)
+		if err != nil {
+			return format.Package{}, err
+		}
+		files = append(files, b)
+	}
+	p, err := r.pack(op.Time)
+	p.Beside = files
+	return p, err
 }
 
 // sign takes signatures over for dist.signatures.

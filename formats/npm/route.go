@@ -20,6 +20,9 @@ const (
 
 // Route says what a request asks for: the registry's own addresses begin with "-/", all others with the name of a package.
 func (f *Format) Route(r format.Request) (format.Op, error) {
+	if p, ok := provenanceRoute(r.Path); ok && r.Method == "GET" {
+		return format.Op{Kind: format.Get, Paths: []string{p}, Type: "application/json"}, nil
+	}
 	if own, ok := strings.CutPrefix(r.Path, "-/"); ok {
 		return routeOwn(r, own)
 	}
@@ -90,9 +93,6 @@ func routeOwn(r format.Request, own string) (format.Op, error) {
 		if path, ok := documentPath(r.Path); ok {
 			return format.Op{Kind: format.Get, Paths: []string{path}, Type: "application/json", Addressed: true}, nil
 		}
-		if strings.HasPrefix(r.Path, attestationsFolder+"/") && !strings.HasSuffix(own, "/") {
-			return format.Op{Kind: format.Get, Paths: []string{r.Path}, Type: "application/json"}, nil
-		}
 		switch own {
 		case "ping", "whoami", "all", "npm/v1/keys":
 			return format.Op{Kind: format.Render, Document: r.Path}, nil
@@ -109,7 +109,7 @@ func routeOwn(r format.Request, own string) (format.Op, error) {
 			return format.Op{Kind: format.Ignore}, nil // npm logout: keys are not kept here
 		}
 	}
-	if strings.HasPrefix(own, "v1/login") || strings.HasPrefix(own, "npm/") {
+	if strings.HasPrefix(own, "v1/login") || strings.HasPrefix(own, "npm/v1/security/") && r.Method == "POST" {
 		return format.Op{}, format.NotFoundf("there is nothing at %.200q", r.Path)
 	}
 	return format.Op{}, format.NotAllowedf("%.20q is not for %.200q", r.Method, r.Path)
