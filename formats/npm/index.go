@@ -105,16 +105,14 @@ func read(entries func(group string) ([][]byte, error)) (*summary, error) {
 
 // newest returns the version that npm takes where no tag says which: the highest, and of them one that is no prerelease.
 func newest(all []about) about {
-	return slices.MaxFunc(all, func(a, b about) int {
-		x, y := semver.MustParse(a.Version), semver.MustParse(b.Version)
-		if pre := x.Prerelease() == ""; pre != (y.Prerelease() == "") {
-			if pre {
-				return 1
-			}
-			return -1
+	best, highest := all[0], semver.MustParse(all[0].Version)
+	for _, a := range all[1:] {
+		v := semver.MustParse(a.Version)
+		if pre, bestPre := v.Prerelease() != "", highest.Prerelease() != ""; pre == bestPre && v.GreaterThan(highest) || !pre && bestPre {
+			best, highest = a, v
 		}
-		return x.Compare(y)
-	})
+	}
+	return best
 }
 
 // Index emits the two forms of a package's packument, and raises what a search finds.
