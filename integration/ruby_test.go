@@ -272,6 +272,24 @@ func TestGemPushShowsWhyAGemIsRefused(t *testing.T) {
 	}
 }
 
+// A user's name and password, with a colon between them, are an API key.
+func TestGemPushTakesAPasswordAsItsKey(t *testing.T) {
+	t.Parallel()
+	ci := world.User{Name: "user", Password: "password"}
+	d := openDepotOn(t, "auth:\n  htpasswd: "+passwords(t, ci)+"\n  rules:\n    - {users: [user], repositories: [ruby], allow: [push, delete]}\n"+
+		"    - {users: [anonymous], repositories: [ruby], allow: [read]}\n", rubyKeys())
+	g := world.NewRubyGems(t)
+	d.pushes(t, g, world.Gem{Name: "hello", Version: "1.0"})
+	g.Command("env", "--chdir=/root/app", "GEM_HOST_API_KEY=user:wrong", "gem", "push", "--host", d.URL+"/ruby").
+		Refuses(t, []string{"password"}, "/root/push/hello-1.0.gem")
+	if out := g.Command("env", "--chdir=/root/app", "GEM_HOST_API_KEY=user:wrong", "gem", "yank", "--host", d.URL+"/ruby", "-v", "1.0").
+		Run(t, "hello"); strings.Contains(out, "Successfully") {
+		t.Errorf("with a wrong key, gem yank says %q", out)
+	}
+	g.Gem("install", "--no-document").Run(t, "hello", "--source", d.URL+"/ruby/")
+	hasGem(t, g, "hello", "1.0")
+}
+
 // An author's signature stays, and verifies for who trusts the author.
 func TestAGemThatItsAuthorSignedStaysAsItIs(t *testing.T) {
 	t.Parallel()

@@ -46,11 +46,11 @@ func TestGemsOfAStaticTreeAreListedBesideThoseThatArePushed(t *testing.T) {
 	base := world.Gem{Name: "base", Version: "1.0"}
 	tree := newGemTree(t, base, world.Gem{Name: "hello", Version: "1.0", Needs: []string{"base ~> 1.0"}}, world.Gem{Name: "hello", Version: "1.1.pre"},
 		world.Gem{Name: "native", Version: "1.0", Platform: "x86_64-linux"})
-	nginx := world.StartNginx(t, tree.dir, world.NginxOptions{DAV: true})
+	nginx := world.StartNginx(t, tree.dir, world.NginxOptions{})
 	behind := world.Record(t, nginx.URL)
 	d := behindRuby(t, behind.URL, "trust: unverified")
 	g := d.trusting(t, "gem")
-	anyPolicy := g.Install("NoSecurity")
+	anyPolicy := g.Gem("install", "--no-document")
 	anyPolicy.Run(t, "hello", "native")
 	hasGem(t, g, "hello", "1.0")
 	hasGem(t, g, "base", "1.0")
@@ -61,6 +61,19 @@ func TestGemsOfAStaticTreeAreListedBesideThoseThatArePushed(t *testing.T) {
 	d.pushes(t, g, world.Gem{Name: "ours", Version: "1.0", Needs: []string{"base ~> 1.0"}})
 	g.Install(high).Run(t, "ours")
 	hasGem(t, g, "ours", "1.0")
+	if _, err := os.Stat(filepath.Join(tree.dir, "gems", "ours-1.0.gem")); err == nil {
+		t.Error("what was pushed is in the upstream's tree")
+	}
+	if out, err := d.push(t, g, world.Gem{Name: "hello", Version: "1.0", Content: "puts 2\n"}); err == nil || !strings.Contains(out, "gems/hello-1.0.gem") {
+		t.Errorf("other bytes of a gem that the upstream has: %v, gem push says\n%s", err, out)
+	}
+	d.pushes(t, g, world.Gem{Name: "gone", Version: "1.0"})
+	if out := g.Gem("yank", "--host", d.URL+"/ruby", "-v", "1.0").Run(t, "gone"); !strings.Contains(out, "Successfully deleted gem: gone-1.0") {
+		t.Errorf("gem yank says %q", out)
+	}
+	if out := g.Gem("yank", "--host", d.URL+"/ruby", "-v", "1.0").Run(t, "base"); strings.Contains(out, "Successfully") {
+		t.Errorf("of a gem of the upstream, gem yank says %q", out)
+	}
 
 	tree.add(t, world.Gem{Name: "hello", Version: "1.2", Needs: []string{"base ~> 1.0"}}, world.Gem{Name: "evil", Version: "1.0"})
 	anyPolicy.Run(t, "hello")
@@ -82,7 +95,7 @@ func TestGemsOfAStaticTreeAreListedBesideThoseThatArePushed(t *testing.T) {
 		}
 		return data
 	}))
-	anyPolicy.Refuses(t, nil, "evil")
+	anyPolicy.Refuses(t, []string{"bad response Bad Gateway 502"}, "evil")
 	hasGem(t, g, "evil", "")
 	behind.Intercept(nil)
 	anyPolicy.Run(t, "evil")
@@ -105,7 +118,7 @@ func TestGemsOfAnotherRepositoryAreFollowedBySignatures(t *testing.T) {
 
 	up.pushes(t, g, world.Gem{Name: "hello", Version: "1.1"}, world.Gem{Name: "hello", Version: "1.2"})
 	up.Intercept(world.Alter(regexp.MustCompile(`^/ruby/gems/hello-1\.2\.gem$`), flipSignature))
-	g.Install("NoSecurity").Refuses(t, nil, append(from, "hello")...) // the checksum of the signed index
+	g.Gem("install", "--no-document").Refuses(t, []string{"bad response Bad Gateway 502"}, append(from, "hello")...) // the checksum of the signed index
 	hasGem(t, g, "hello", "1.0")
 	up.Intercept(world.Flip(regexp.MustCompile(`^/ruby/info/hello$`)))
 	up.pushes(t, g, world.Gem{Name: "hello", Version: "1.3"})

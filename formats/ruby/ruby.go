@@ -70,6 +70,7 @@ func (f *Format) Spec() format.Spec {
 			},
 		},
 		Clients:  []string{"gem", "bundler"},
+		Overlaid: true, // gem servers take gems by POST to their API, and trees on a disk are indexed by who keeps them
 		Together: together,
 	}
 }
