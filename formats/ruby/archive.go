@@ -91,7 +91,8 @@ func (a *archive) add(header []byte) error {
 	name, isSig := strings.CutSuffix(h.Name, sigExtension)
 	switch _, twice := a.files[h.Name]; {
 	case name != metadataFile && name != dataFile && name != checksumsFile:
-		return format.Malformedf("the gem's archive holds %.100q: metadata.gz, data.tar.gz, checksums.yaml.gz and their signatures are all there may be", h.Name)
+		return format.Malformedf("the gem's archive holds %.100q: metadata.gz, data.tar.gz, checksums.yaml.gz and their signatures are all there may be",
+			h.Name)
 	case twice:
 		return format.Malformedf("the gem's archive holds %s twice", h.Name)
 	case h.Typeflag != tar.TypeReg:

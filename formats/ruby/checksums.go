@@ -78,7 +78,8 @@ func (a *archive) checkSum(algorithm, name, want string) error {
 		return err
 	}
 	if got := hex.EncodeToString(h.Sum(nil)); got != want {
-		return format.Malformedf("the gem is damaged: %s has the %s %.12s…, and its checksums say %.12q…: build it again", name, algorithm, got, want)
+		return format.Malformedf("the gem is damaged: %s has the %s %.12s…, and its checksums say %.12q…: build it again",
+			name, algorithm, got, want)
 	}
 	return nil
 }

@@ -31,8 +31,8 @@ const (
 // The forms of names, versions and platforms. RubyGems takes versions with a dash and turns that into ".pre.", so that no
 // gemspec that it writes has one.
 var (
-	nameForm     = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*$`)
-	letterForm   = regexp.MustCompile(`[a-zA-Z]`)
+	nameForm     = regexp.MustCompile(`^[a-zA-Z0-9_-][a-zA-Z0-9._-]*$`)
+	letterForm   = regexp.MustCompile(`[a-zA-Z_-]`) // a gem called "_" is one of the oldest of rubygems.org
 	versionForm  = regexp.MustCompile(`^[0-9]+(\.[0-9a-zA-Z]+)*$`)
 	platformForm = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*$`)
 )
@@ -47,7 +47,8 @@ const (
 func checkName(name string) error {
 	switch {
 	case len(name) > maxName || !nameForm.MatchString(name) || !letterForm.MatchString(name):
-		return format.Malformedf("%.100q is no name of a gem: letters, digits and ._- with a letter among them, at most %d", name, maxName)
+		return format.Malformedf("%.100q is no name of a gem: those have letters, digits, dots, dashes and underlines, but no digits alone, and at most %d",
+			name, maxName)
 	case strings.HasSuffix(name, signature) || strings.HasSuffix(name, ".sigstore.json"):
 		return format.Malformedf("%.100q cannot be the name of a gem here: its index would have the name of a signature", name)
 	}
@@ -56,7 +57,8 @@ func checkName(name string) error {
 
 func checkVersion(version string) error {
 	if len(version) > maxVersion || !versionForm.MatchString(version) {
-		return format.Malformedf("%.100q is no version of a gem: they look like 1.2.3 or 1.2.0.rc1, and have at most %d characters", version, maxVersion)
+		return format.Malformedf("%.100q is no version of a gem: they look like 1.2.3 or 1.2.0.rc1, and have at most %d characters",
+			version, maxVersion)
 	}
 	return nil
 }

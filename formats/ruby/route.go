@@ -37,7 +37,8 @@ func (f *Format) Route(r format.Request) (format.Op, error) {
 	case r.Method == "DELETE" && dir == gemsFolder && isGem:
 		return format.Op{Kind: format.Delete, Paths: []string{r.Path}}, nil
 	case r.Method == "PUT":
-		return format.Op{}, format.NotAllowedf("%.100q is not the place of a gem: put it to %sNAME-VERSION.gem, or use gem push", r.Path, gemsFolder)
+		return format.Op{}, format.NotAllowedf("%.100q is not the place of a gem: put it to %sNAME-VERSION.gem, or use gem push",
+			r.Path, gemsFolder)
 	case r.Method == "DELETE":
 		return format.Op{}, format.NotAllowedf("%.100q goes with its gem: delete %sNAME-VERSION.gem, or use gem yank", r.Path, gemsFolder)
 	}

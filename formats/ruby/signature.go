@@ -59,7 +59,8 @@ func (a *archive) checkSignatures(chain []string) error {
 // parseChain returns the certificates of a chain, the root first.
 func parseChain(chain []string) ([]*x509.Certificate, error) {
 	if len(chain) == 0 || len(chain) > maxChain {
-		return nil, format.Malformedf("the gem is signed, and its cert_chain has %d certificates: it must have one to %d", len(chain), maxChain)
+		return nil, format.Malformedf("the gem is signed, and its cert_chain has %d certificates: it must have one to %d",
+			len(chain), maxChain)
 	}
 	var all []*x509.Certificate
 	for i, text := range chain {

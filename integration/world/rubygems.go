@@ -44,8 +44,8 @@ func (g Gem) Build(t T) string {
 	if g.Key != "" {
 		fmt.Fprintf(&more, "  s.signing_key = %q\n  s.cert_chain = [%q]\n", g.Key, g.Certificate)
 	}
-	spec := fmt.Sprintf("Gem::Specification.new do |s|\n  s.name = %q\n  s.version = %q\n  s.summary = %q\n  s.authors = [\"Hallmark\"]\n  s.date = \"2026-01-02\"\n"+
-		"  s.files = [%q]\n%s\nend\n", g.Name, g.Version, "A gem — "+g.Name, "lib/"+g.Name+".rb", more.String())
+	spec := fmt.Sprintf("Gem::Specification.new do |s|\n  s.name = %q\n  s.version = %q\n  s.summary = %q\n"+
+		"  s.authors = [\"Hallmark\"]\n  s.date = \"2026-01-02\"\n  s.files = [%q]\n%s\nend\n", g.Name, g.Version, "A gem — "+g.Name, "lib/"+g.Name+".rb", more.String())
 	if err := os.MkdirAll(filepath.Join(dir, "lib"), 0o755); err != nil {
 		t.Fatalf("%v", err)
 	}
@@ -94,7 +94,8 @@ func (g *RubyGems) Install(policy string) Command {
 
 // Bundle returns bundler in the folder of an application, which keeps its gems to itself.
 func (g *RubyGems) Bundle(args ...string) Command {
-	return g.Command("env", append([]string{"--chdir=/root/app", "BUNDLE_PATH=/root/app/vendor", "BUNDLE_SILENCE_ROOT_WARNING=1", "bundle"}, args...)...)
+	env := []string{"--chdir=/root/app", "BUNDLE_PATH=/root/app/vendor", "BUNDLE_SILENCE_ROOT_WARNING=1", "bundle"}
+	return g.Command("env", append(env, args...)...)
 }
 
 // Installed returns the versions of a gem that are installed, the newest first, with ", " between them.
@@ -113,5 +114,6 @@ func (g *RubyGems) Installed(t T, name string) string {
 func GenerateIndex(t T, dir string) {
 	t.Helper()
 	home := t.TempDir()
-	Command{Path: Installed(t, "ruby", "gem"), Env: []string{"HOME=" + home, "GEM_HOME=" + home, "LC_ALL=C.UTF-8"}}.Run(t, "generate_index", "-d", dir)
+	gem := Command{Path: Installed(t, "ruby", "gem"), Env: []string{"HOME=" + home, "GEM_HOME=" + home, "LC_ALL=C.UTF-8"}}
+	gem.Run(t, "generate_index", "-d", dir)
 }
