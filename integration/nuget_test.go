@@ -207,6 +207,25 @@ func TestNuGetSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
+// An API key of nuget push is a user and a password.
+func TestNuGetKeysOfUsers(t *testing.T) {
+	t.Parallel()
+	d := openDepotOn(t, "auth:\n  htpasswd: "+passwords(t, world.CI)+"\n  rules:\n    - {users: [anonymous], repositories: [\"*\"], allow: [read]}\n    - {users: ["+
+		world.CI.Name+"], repositories: [\"*\"], allow: [read, push, delete]}\n", nugetRepository)
+	c := world.NewNuGet(t)
+	source := d.URL + "/nuget/v3/index.json"
+	nupkg := world.NuGetPackage(t, "Hallmark.Hello", "1.0.0", "")
+	for _, key := range []string{world.CI.Name + ":wrong", "key"} {
+		if out, err := c.Push(t, nupkg, key, source); err == nil {
+			t.Errorf("the key %q pushes:\n%s", key, out)
+		}
+	}
+	if out, err := c.Push(t, nupkg, world.CI.Name+":"+world.CI.Password, source); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	must(t, c.Install(t, "Hallmark.Hello", "", source))
+}
+
 // Both certificates are served while both keys are there, the older key signs alone until it leaves, and whoever trusts both goes
 // on from one to the other.
 func TestNuGetMovesFromOneKeyToAnother(t *testing.T) {
