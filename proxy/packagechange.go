@@ -191,6 +191,9 @@ func (t *transaction) answer(a format.Answer) error {
 		return t.server.serveText(t, a.Status, a.Text+"\n")
 	}
 	t.Header().Set("Content-Type", a.Type)
+	if t.sendReason(a) {
+		return nil
+	}
 	t.WriteHeader(a.Status)
 	t.Write(a.Data)
 	return nil

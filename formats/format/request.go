@@ -111,6 +111,9 @@ type Answer struct {
 	// Key is the API key that a Login is answered with.
 	Key string
 
+	// Reason stands in the status line of HTTP/1.1, for clients that show that line and nothing else. Empty: the usual one. Such
+	// an answer has Data, and ends the connection.
+	Reason string
 	// Type and Data are what is sent. Nil: the Text as plain text. Header are more headers.
 	Type   string
 	Data   []byte
