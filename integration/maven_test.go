@@ -176,8 +176,9 @@ func TestMavenSaysWhatIsWrong(t *testing.T) {
 	greeter(t, d.URL+"/maven", "1.0")
 	for _, version := range world.Mavens {
 		m := world.NewMaven(t, version)
+		// Not by the recorder, which has status lines of its own.
 		must(t, m.Setup(t, "echo other > /project/other.jar"))
-		m.Mvn("deploy:deploy-file", "-Durl="+d.URL+"/maven", "-DrepositoryId=maven", "-Dfile=other.jar", "-DgroupId=com.example", "-DartifactId=greeter",
+		m.Mvn("deploy:deploy-file", "-Durl="+d.proxy.URL+"/maven", "-DrepositoryId=maven", "-Dfile=other.jar", "-DgroupId=com.example", "-DartifactId=greeter",
 			"-Dversion=1.0", "-Dpackaging=jar", "-DgeneratePom=false").Refuses(t,
 			[]string{"greeter-1.0.jar is there already with other bytes", "give the new one a new version"})
 	}
