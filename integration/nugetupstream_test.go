@@ -100,15 +100,19 @@ func TestNuGetInFrontOfAnotherRepository(t *testing.T) {
 		return status
 	}
 	d := open(origin.key(t, "nuget", "openpgp.asc"))
-	for name, i := range map[string]world.Interceptor{
-		"a list with one bit flipped":      world.Flip(regexp.MustCompile(`packages\.jsonl$`)),
-		"a signature with one bit flipped": world.Flip(regexp.MustCompile(`packages\.jsonl\.asc$`)),
-		"a list without a signature":       missing(regexp.MustCompile(`packages\.jsonl\.asc$`)),
-		"a package with one bit flipped":   world.Flip(regexp.MustCompile(`\.nupkg$`)),
+	for _, c := range []struct {
+		name string
+		by   world.Interceptor
+	}{
+		{"a list with one bit flipped", world.Flip(regexp.MustCompile(`packages\.jsonl$`))},
+		{"a signature with one bit flipped", world.Flip(regexp.MustCompile(`packages\.jsonl\.asc$`))},
+		{"a list without a signature", missing(regexp.MustCompile(`packages\.jsonl\.asc$`))},
+		// The last: with it the list is a good one, and stays when a bad one comes.
+		{"a package with one bit flipped", world.Flip(regexp.MustCompile(`\.nupkg$`))},
 	} {
-		behind.Intercept(i)
+		behind.Intercept(c.by)
 		if got := status(d, at); got != http.StatusBadGateway {
-			t.Errorf("%s: %d, want 502", name, got)
+			t.Errorf("%s: %d, want 502", c.name, got)
 		}
 	}
 	behind.Intercept(nil)
