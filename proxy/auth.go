@@ -3,6 +3,7 @@ package proxy
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -178,6 +179,17 @@ func (a *authenticator) lookUp(user string, sum [32]byte) (hash []byte, exists, 
 		hash = a.decoy
 	}
 	return hash, exists, false, nil
+}
+
+// permit returns an error if a user, "" for nobody, does not have the access to an image or a path.
+func (a *authenticator) permit(user string, access oci.Access, repo *Repository, image string) error {
+	switch {
+	case a.allows(user, string(access), repo.Name, image):
+		return nil
+	case user == "":
+		return a.challenge()
+	}
+	return oci.Errorf(http.StatusForbidden, oci.CodeDenied, "%s may not %s %s", user, access, cmp.Or(image, "the repository "+repo.Name))
 }
 
 func (a *authenticator) remember(sum [32]byte) {

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -25,11 +24,8 @@ func (s *Server) admit(t *transaction, req *http.Request, repo *Repository, imag
 			return caller, err
 		}
 		t.by = user
-		if !s.auth.allows(user, string(access), repo.Name, image) {
-			if user == "" {
-				return caller, s.auth.challenge()
-			}
-			return caller, oci.Errorf(http.StatusForbidden, oci.CodeDenied, "%s may not %s %s", user, access, cmp.Or(image, "the repository "+repo.Name))
+		if err := s.auth.permit(user, access, repo, image); err != nil {
+			return caller, err
 		}
 		if user != "" {
 			caller.By = user

@@ -34,6 +34,7 @@ func packageStatus(err error) int {
 		{spool.ErrFull, http.StatusInsufficientStorage},
 		{backend.ErrFull, http.StatusInsufficientStorage},
 		{publish.ErrClosed, http.StatusServiceUnavailable},
+		{publish.ErrStale, http.StatusServiceUnavailable},
 		{fs.ErrNotExist, http.StatusNotFound},
 	} {
 		if errors.Is(err, e.err) {

@@ -11,6 +11,7 @@ import (
 
 	"hallmark/formats/format"
 	"hallmark/proxy/backend"
+	"hallmark/proxy/config"
 	"hallmark/proxy/oci"
 	"hallmark/proxy/publish"
 )
@@ -58,6 +59,7 @@ func (s *Server) serveEnvelope(t *transaction, req *http.Request, repo *Reposito
 	if err != nil {
 		return err
 	}
+	upload.Permit = func(kind format.Kind) error { return s.permit(repo, r.Path, by, kind) }
 	results, err := repo.Packages.Publish.Unwrap(req.Context(), r, upload)
 	if err != nil {
 		return err
@@ -73,6 +75,19 @@ func (s *Server) serveEnvelope(t *transaction, req *http.Request, repo *Reposito
 	}
 	a.Text = strings.Join(said, "; ")
 	return t.answer(a)
+}
+
+// permit returns an error if who sent an envelope does not have the right to a change that is in it: its method has told of one
+// right alone.
+func (s *Server) permit(repo *Repository, path string, by publish.Caller, kind format.Kind) error {
+	if s.auth == nil {
+		return nil
+	}
+	access := oci.Push
+	if kind == format.Delete || kind == format.Clear {
+		access = oci.Delete
+	}
+	return s.auth.permit(strings.TrimPrefix(by.By, config.Anonymous), access, repo, path)
 }
 
 // check compares the checksum that a client sends with the one that is at a path.

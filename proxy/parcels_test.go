@@ -155,3 +155,35 @@ func TestAPIKeys(t *testing.T) {
 	h.want(http.StatusUnauthorized, "POST", "/raw/batch", "put a 1\n")
 	h.want(http.StatusCreated, "POST", "/raw/batch", "put a 1\n", "Authorization", "Bearer "+good)
 }
+
+// An envelope needs the right to each of the changes in it, whatever its method.
+func TestAnEnvelopeDeletesForNobodyWhoMayNot(t *testing.T) {
+	h := openParcels(t)
+	hash, err := bcrypt.GenerateFromPassword([]byte("x"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "htpasswd")
+	if err := os.WriteFile(file, []byte("ci:"+string(hash)+"\nadmin:"+string(hash)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.server.config.Auth = &config.Auth{Htpasswd: file, Rules: []config.Rule{
+		{Users: []string{"ci", "admin"}, Repositories: []string{"raw"}, Allow: []string{"read", "push"}},
+		{Users: []string{"admin"}, Repositories: []string{"raw"}, Allow: []string{"delete"}},
+	}}
+	if h.server.auth, err = newAuthenticator(h.server.config.Auth, "token"); err != nil {
+		t.Fatal(err)
+	}
+	h.want(201, "POST", "/raw/batch", "put a 1\nput b 1\n", "Authorization", "ci:x")
+	for _, lines := range []string{"delete a/1.parcel\n", "clear a\n", "put a 2\nclear b\n"} {
+		w := h.want(403, "POST", "/raw/batch", lines, "Authorization", "ci:x")
+		if !strings.Contains(w.Body.String(), "ci may not delete batch") {
+			t.Errorf("%q gets %s", lines, w.Body)
+		}
+	}
+	if w := h.want(200, "GET", "/raw/NAMES", "", "Authorization", "ci:x"); w.Body.String() != "a 1\nb 1\n" {
+		t.Errorf("NAMES is %q", w.Body)
+	}
+	h.want(201, "POST", "/raw/batch", "yank a/1.parcel why\n", "Authorization", "ci:x")
+	h.want(201, "POST", "/raw/batch", "put a 2\nclear b\n", "Authorization", "admin:x")
+}

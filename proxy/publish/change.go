@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -40,6 +39,14 @@ func (r *Repository) Unwrap(ctx context.Context, req format.Request, u Upload) (
 	if err != nil {
 		return nil, err
 	}
+	for _, w := range wanted {
+		if u.Permit == nil {
+			break
+		}
+		if err := u.Permit(w.Op.Kind); err != nil {
+			return nil, err
+		}
+	}
 	return r.Change(ctx, wanted, u.Limit, u.Caller)
 }
 
@@ -47,11 +54,14 @@ func (r *Repository) Unwrap(ctx context.Context, req format.Request, u Upload) (
 func (r *Repository) Change(ctx context.Context, wanted []format.Change, limit int64, by Caller) ([]Result, error) {
 	for range maxLost {
 		changes, again, err := r.stageAll(ctx, wanted, limit, by)
+		if err == nil {
+			err = r.forwardAll(ctx, changes)
+		}
 		if err != nil {
 			return nil, err
 		}
 		results, err := r.commit(ctx, &job{changes: changes})
-		if !errors.Is(err, errStale) || !again {
+		if !errors.Is(err, ErrStale) || !again {
 			return results, err
 		}
 	}
@@ -73,9 +83,6 @@ func (r *Repository) stageAll(ctx context.Context, wanted []format.Change, limit
 				err = r.remark(ctx, &c, w.Op.Marks)
 			}
 		case format.Delete:
-			if r.Upstream != nil {
-				err = r.deleteUpstream(ctx, w.Op.Paths)
-			}
 			c.remove = w.Op.Paths
 		case format.Mark:
 			if c.mark, err = r.stageMark(ctx, w.Op); err == nil && c.mark == nil {
@@ -171,7 +178,7 @@ func (g *generation) clearShard(shard string) error {
 		}
 	}
 	if len(paths) == 0 {
-		return fmt.Errorf("there are no packages of %s: %w", shard, fs.ErrNotExist)
+		return format.NotFoundf("there are no packages of %.200q", shard)
 	}
 	for i, path := range slices.Sorted(maps.Keys(paths)) {
 		if err := g.removeFirst([]string{path}); err != nil {

@@ -70,6 +70,7 @@ func TestAnEnvelopeIsTakenAsAWholeOrNotAtAll(t *testing.T) {
 		"put a/b.asc 1":        format.ErrMalformed,
 		"shred a":              format.ErrMalformed,
 		"yank a/2.parcel late": fs.ErrNotExist, // it is not there before the envelope
+		"delete a/2.parcel":    publish.ErrConflict,
 	} {
 		if _, err := h.batch("put a 2", "delete a/1.parcel", last); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", last, err, want)

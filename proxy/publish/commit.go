@@ -201,7 +201,11 @@ func (g *generation) applyAll(batch []*job) (taken, later []*job, refused []refu
 		return batch, nil, nil, err
 	}
 	for _, j := range batch {
-		switch err := g.apply(j); {
+		err := g.apply(j)
+		if err == errAlone && len(batch) == 1 {
+			err = conflictf("the request asks for changes that cannot be made at once: send them one after the other")
+		}
+		switch {
 		case err == nil:
 			taken = append(taken, j)
 		case g.broken:

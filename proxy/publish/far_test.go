@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"hallmark/formats/format"
+	"hallmark/formats/formattest"
 	"hallmark/formats/raw"
 	"hallmark/proxy/backend"
 	"hallmark/proxy/backend/hosted"
@@ -26,7 +27,8 @@ import (
 type far struct {
 	*hosted.Repository
 	faults *faults
-	down   bool // it takes no change
+	down   bool   // it takes no change
+	stops  string // it takes no file at this path
 
 	mu    sync.Mutex
 	files map[string]string
@@ -50,7 +52,7 @@ func (u *far) at(path string) (string, bool) {
 }
 
 func (u *far) Put(_ context.Context, path string, _ int64, r io.Reader) error {
-	if u.down {
+	if u.down || path == u.stops {
 		return errDown
 	}
 	return u.faults.at("far put", func() error {
@@ -330,4 +332,41 @@ func TestEveryStepOfAttestingMayFail(t *testing.T) {
 			t.Errorf("the ledger has %+v, %v", rows, err)
 		}
 	})
+}
+
+// Nothing of an envelope goes to the far server before all of it is found to be good.
+func TestAnEnvelopeIsForwardedOnceAllOfItIsStaged(t *testing.T) {
+	f := &faults{}
+	h := (&house{faults: f, far: &far{faults: f, files: map[string]string{}}}).begin(t, formattest.Parcels{})
+	h.mustBatch("put b 1")
+	for last, want := range map[string]error{
+		"put a UPPER":        format.ErrMalformed,
+		"yank c/1.parcel x":  fs.ErrNotExist,
+		"shred a":            format.ErrMalformed,
+		"put a/b.asc 1":      format.ErrMalformed,
+		"yank a/1.parcel no": fs.ErrNotExist,
+	} {
+		if _, err := h.batch("put a 1", "delete b/1.parcel", last); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", last, err, want)
+		}
+		if _, sent := h.far.at("a/1.parcel"); sent {
+			t.Fatalf("before %s was found to be bad, the upload was sent", last)
+		}
+		if _, there := h.far.at("b/1.parcel"); !there {
+			t.Fatalf("before %s was found to be bad, the deletion was sent", last)
+		}
+	}
+	h.far.stops = "a/2.parcel"
+	if _, err := h.batch("put a 1", "put a 2"); !errors.Is(err, backend.ErrUpstream) || h.get("NAMES") != "b 1\n" {
+		t.Errorf("an upload that the far server does not take gets %v and %q", err, h.get("NAMES"))
+	}
+	h.far.stops = ""
+	h.mustBatch("put a 1", "put a 2") // nobody has a claim any more
+	if h.get("NAMES") != "b 1\na 2\n" {
+		t.Errorf("NAMES is %q", h.get("NAMES"))
+	}
+	h.mustBatch("delete b/1.parcel")
+	if _, there := h.far.at("b/1.parcel"); there {
+		t.Error("the far server has what was deleted")
+	}
 }

@@ -37,8 +37,11 @@ type claimed struct {
 // maxClaim is how long a claim counts whose upload was never heard of again.
 const maxClaim = time.Hour
 
-// forward sends an upload to the upstream.
+// forward sends an upload to the upstream, if there is one that takes uploads.
 func (r *Repository) forward(ctx context.Context, s *staged) error {
+	if r.Upstream == nil || r.spec.Overlaid || s.same || s.Package.Path == "" {
+		return nil
+	}
 	if _, err := r.commit(ctx, &job{claim: s}); err != nil {
 		return err
 	}
@@ -48,6 +51,38 @@ func (r *Repository) forward(ctx context.Context, s *staged) error {
 		return errors.Join(err, releaseErr)
 	}
 	return nil
+}
+
+// forwardAll does at the upstream what was staged, once all of it was. It ends with the first failure.
+func (r *Repository) forwardAll(ctx context.Context, changes []change) error {
+	if r.Upstream == nil {
+		return nil
+	}
+	for i, c := range changes {
+		var err error
+		switch {
+		case c.put != nil:
+			err = r.forward(ctx, c.put)
+		case c.remove != nil:
+			err = r.deleteUpstream(ctx, c.remove)
+		}
+		if err != nil {
+			return errors.Join(err, r.releaseAll(ctx, changes[:i]))
+		}
+	}
+	return nil
+}
+
+// releaseAll gives up the claims of uploads that were forwarded and will not be listed.
+func (r *Repository) releaseAll(ctx context.Context, changes []change) error {
+	var errs []error
+	for _, c := range changes {
+		if c.put != nil && !c.put.same && !r.spec.Overlaid && c.put.Package.Path != "" {
+			_, err := r.commit(ctx, &job{release: c.put.Package.Path})
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (r *Repository) put(ctx context.Context, s *staged) error {

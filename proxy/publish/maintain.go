@@ -210,7 +210,7 @@ const reindexChunk = 500
 // rebuild sets the entries of all packages again, but for those that have changed since they were read.
 func (g *generation) rebuild(all []*revision) error {
 	for _, v := range all {
-		if err := g.revise(v); err != nil && !errors.Is(err, errStale) {
+		if err := g.revise(v); err != nil && !errors.Is(err, ErrStale) {
 			g.broken = true
 			return err
 		}

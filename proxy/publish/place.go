@@ -25,6 +25,9 @@ func (g *generation) lookAhead(batch []*job) error {
 			}
 		}
 	}
+	if len(paths) == 0 {
+		return nil
+	}
 	found, err := g.State.Find(g.ctx, paths, nil)
 	if err != nil {
 		return err

@@ -32,6 +32,8 @@ import (
 var (
 	// ErrConflict: the upload cannot stand beside what is there. Sending it again does not help.
 	ErrConflict = errors.New("conflict")
+	// ErrStale: a package has changed since it was read, so that what was to be said of it may not hold. Nothing was changed.
+	ErrStale = errors.New("the package has changed meanwhile; try again")
 	// ErrTimestamp: a timestamp server does not do what it should, and nothing is published without its timestamp.
 	ErrTimestamp = errors.New("no timestamp")
 	// ErrClosed: the repository takes no writes any more, or not now.

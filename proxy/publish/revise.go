@@ -26,9 +26,6 @@ type revision struct {
 	log    []backend.Signature
 }
 
-// errStale says that a package has changed since it was read.
-var errStale = errors.New("the package has changed meanwhile: try again")
-
 // readAgain reads a package that is there. Change may change its record before it is parsed; nil: it does not.
 func (r *Repository) readAgain(ctx context.Context, p backend.Package, change func(*revision, *spool.Body) error) (*revision, error) {
 	v := &revision{path: p.Path, before: p.Record}
@@ -145,7 +142,7 @@ func (g *generation) revise(v *revision) error {
 		return err
 	}
 	if p == nil || !bytes.Equal(p.Record, v.before) {
-		return errStale
+		return ErrStale
 	}
 	rec := v.record
 	rec.note(&v.pkg)

@@ -25,6 +25,8 @@ type Upload struct {
 	Body   io.Reader
 	Limit  int64  // in bytes
 	SHA256 []byte // of the body, as the client says; nil: it says nothing
+	// Permit returns an error for a kind of change in an envelope that the caller may not make. Nil: he may make all.
+	Permit func(format.Kind) error
 	Caller
 }
 
@@ -71,6 +73,9 @@ func (r *Repository) Upload(ctx context.Context, op format.Op, u Upload) (Result
 	if s.same {
 		return Result{Path: s.Package.Path, Same: true}, nil
 	}
+	if err := r.forward(ctx, s); err != nil {
+		return Result{}, err
+	}
 	results, err := r.commit(ctx, &job{changes: []change{{put: s}}})
 	if err != nil {
 		return Result{}, err
@@ -88,7 +93,7 @@ func (r *Repository) take(ctx context.Context, u Upload) (*spool.Body, error) {
 	return body, err
 }
 
-// stageUpload stages a body, and sends it to the upstream, if there is one that takes uploads.
+// stageUpload stages a body, and lets generations wait for it if that is done in a moment.
 func (r *Repository) stageUpload(ctx context.Context, op format.Op, body *spool.Body, caller Caller) (*staged, error) {
 	if body.Size() <= quick {
 		r.staging.Add(1)
@@ -96,9 +101,6 @@ func (r *Repository) stageUpload(ctx context.Context, op format.Op, body *spool.
 	s, err := r.stage(ctx, op, body, caller)
 	if body.Size() <= quick {
 		r.staging.Add(-1)
-	}
-	if err == nil && !s.same && r.Upstream != nil && !r.spec.Overlaid && s.Package.Path != "" {
-		err = r.forward(ctx, s)
 	}
 	return s, err
 }
