@@ -34,9 +34,9 @@ run: ## Run the proxy on 127.0.0.1:8080, its files under ./data; ARGS="--listen 
 build: ## Build the proxy to ./bin/proxy
 	CGO_ENABLED=0 go build -trimpath -o bin/proxy ./cmd/proxy
 
-test: deps test-unit test-clients ## All tests: what they need is installed first, so that none is left out
+test: test-unit test-clients ## All tests: what they need is installed first, so that none is left out
 
-test-unit: ## Tests without other programs, with the race detector; then each fuzz target for FUZZ_SHORT=300x
+test-unit: deps ## Tests without servers and clients, with the race detector; then each fuzz target for FUZZ_SHORT=300x
 	go test $(RACE) $(HOUSE)
 	go test $(FORMATS)
 	go test $(RACE) -run='$(AT_ONCE)' $(FORMATS)

@@ -21,15 +21,15 @@ type machine struct {
 	dir string
 }
 
-// newMachine skips the test where pacman cannot be run.
+// newMachine skips the test for who is not root, whom pacman does not work for.
 func newMachine(t *testing.T, section, server string) machine {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("pacman wants to be root")
 	}
-	for _, name := range []string{"pacman", "gpg"} {
+	for name, debian := range map[string]string{"pacman": "pacman-package-manager", "gpg": "gnupg"} {
 		if _, err := exec.LookPath(name); err != nil {
-			t.Skipf("there is no %s", name)
+			t.Fatalf("%s is not installed: apt-get install %s", name, debian)
 		}
 	}
 	// The socket of gpg's agent has a path of at most 107 bytes.

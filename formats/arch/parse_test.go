@@ -107,9 +107,9 @@ func TestALongSignatureIsLeftOut(t *testing.T) {
 
 // The archives are nfpm's and bsdtar's, which is makepkg's. repo-add says what a database holds of them.
 func TestTheDatabaseIsThatOfRepoAdd(t *testing.T) {
-	for _, name := range []string{"repo-add", "bsdtar"} {
+	for name, debian := range map[string]string{"repo-add": "pacman-package-manager", "bsdtar": "libarchive-tools"} {
 		if _, err := exec.LookPath(name); err != nil {
-			t.Skipf("there is no %s", name)
+			t.Fatalf("%s is not installed: apt-get install %s", name, debian)
 		}
 	}
 	dir := t.TempDir()

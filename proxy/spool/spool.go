@@ -163,15 +163,6 @@ func (b *Body) Spliced(r io.Reader, hashes ...crypto.Hash) (*Body, error) {
 	return b.spool.Take(context.Background(), r, math.MaxInt64, hashes...)
 }
 
-// NewBody returns a Body of bytes in memory, which it keeps.
-func NewBody(data []byte, hashes ...crypto.Hash) *Body {
-	b := &Body{small: data, size: int64(len(data)), hashes: newHashes(hashes)}
-	for _, h := range b.hashes {
-		h.Write(data)
-	}
-	return b
-}
-
 // ReadAt implements [io.ReaderAt].
 func (b *Body) ReadAt(p []byte, off int64) (int, error) {
 	if b.file != nil {
