@@ -41,8 +41,8 @@ func (r *Repository) seal(ctx context.Context, op format.Op, body *spool.Body, s
 	}
 	patches, err := sealing.Splice(s.Signatures)
 	if err != nil {
-		if slices.ContainsFunc(s.Signatures, func(sig format.Signature) bool { return sig.Timestamp != nil }) {
-			err = fmt.Errorf("%w: %w", ErrTimestamp, err)
+		if at := slices.IndexFunc(sealing.Seals, func(w format.Seal) bool { return w.Timestamp != "" }); at >= 0 && r.Stamp != nil {
+			err = fmt.Errorf("%w of %s, nothing is published: try again, or configure another server: %w", ErrTimestamp, sealing.Seals[at].Timestamp, err)
 		}
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (r *Repository) stamp(ctx context.Context, wishes []format.Seal, signatures
 		}
 		sum := sha256.Sum256(sig.Value)
 		if signatures[i].Timestamp, err = r.Stamp(ctx, wishes[at].Timestamp, sum[:]); err != nil {
-			return fmt.Errorf("%w: %w", ErrTimestamp, err)
+			return fmt.Errorf("%w, nothing is published: try again, or configure another server: %w", ErrTimestamp, err)
 		}
 	}
 	return nil
