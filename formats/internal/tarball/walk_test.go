@@ -115,7 +115,7 @@ func TestWalkRefusesSparseFiles(t *testing.T) {
 			t.Fatalf("GNU tar makes no sparse file: apt-get install tar: %v", err)
 		}
 		if len(data) > 1<<19 {
-			t.Skip("no sparse file was made here")
+			t.Fatalf("%s: tar wrote the hole out: TMPDIR needs a file system that keeps holes", form)
 		}
 		if _, err := walk(data, tarball.Limits{}); !errors.Is(err, format.ErrMalformed) {
 			t.Errorf("%s: %v", form, err)
