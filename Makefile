@@ -8,14 +8,19 @@ FUZZTIME   ?= 60s
 # How long the tests with real clients may take. They take some minutes.
 CLIENTS_TIMEOUT ?= 40m
 
+# They wait for servers half of the time: twice as many as there are processors keep those busy.
+CLIENTS_AT_ONCE = $(shell echo $$(( 2 * $$(nproc) )))
+
 # The race detector needs a C compiler. Where there is none, the same tests run without it.
 RACE := $(if $(shell command -v $${CC:-gcc} 2>/dev/null),-race)
 
-# Everything but the tests that start real clients. Formats are pure: of them, the race detector, which makes all slower, sees
-# the test alone that calls each from several goroutines.
-HOUSE = $(shell go list ./... | grep -v -e '/integration' -e '/formats/')
-FORMATS = $(shell go list ./formats/...)
-AT_ONCE = Conformance/calls_do_not_disturb|Conformance/.*/calls_do_not_disturb|Ahead
+# The tests that start no real clients. The race detector makes arithmetic ten times slower: of packages that are pure, it sees
+# what calls them from several goroutines, and of the others what is not long and alone.
+UNIT = $(shell go list ./... | grep -v '/integration')
+PURE = ./formats/... ./signing/...
+HOUSE = $(shell go list ./... | grep -v -e '/integration' -e '/formats' -e '/signing')
+AT_ONCE = Conformance.*/calls_do_not_disturb|Conformance/^with_/calls_do_not_disturb|Ahead|AtOnce
+ALONE = TestScripts/(keys|config)|TestDriversKeepBlobs/inmemory|TestAnyHistory|TestCompression|TestEveryStep|TestTheAddressesBegin|TestReindexMakes|TestPiecesOfOldIndexesGo
 
 # Go keeps its caches in the home folder, and so do our tools.
 ifeq ($(strip $(HOME)),)
@@ -36,14 +41,14 @@ build: ## Build the proxy to ./bin/proxy
 
 test: test-unit test-clients ## All tests: what they need is installed first, so that none is left out
 
-test-unit: deps ## Tests without servers and clients, with the race detector; then each fuzz target for FUZZ_SHORT=300x
-	go test $(RACE) $(HOUSE)
-	go test $(FORMATS)
-	go test $(RACE) -run='$(AT_ONCE)' $(FORMATS)
+test-unit: deps ## Tests without servers and clients, then those for the race detector, then each fuzz target for FUZZ_SHORT=300x
+	go test $(UNIT)
+	$(if $(RACE),go test $(RACE) -skip='$(ALONE)' $(HOUSE))
+	$(if $(RACE),go test $(RACE) -run='$(AT_ONCE)' $(PURE))
 	integration/fuzz $(FUZZ_SHORT)
 
 test-clients: deps tools ## Tests with real registries and clients, one package at a time; RUN=regexp picks some
-	go test -count=1 -p=1 -timeout=$(CLIENTS_TIMEOUT) $(if $(RUN),-run='$(RUN)' -v) ./integration/...
+	go test -count=1 -p=1 -parallel=$(CLIENTS_AT_ONCE) -timeout=$(CLIENTS_TIMEOUT) $(if $(RUN),-run='$(RUN)' -v) ./integration/...
 
 lint: ## gofmt, go vet and staticcheck: prints nothing when all is well
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \

@@ -21,7 +21,7 @@ func TestConformance(t *testing.T) {
 		if testing.Short() && tt.settings.SHA1 {
 			continue
 		}
-		t.Run(tt.name, func(t *testing.T) { formattest.Run(t, subject(t, tt.settings)) })
+		t.Run("with "+tt.name, func(t *testing.T) { formattest.Run(t, subject(t, tt.settings)) })
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 
 func TestConformance(t *testing.T) {
 	for _, signatures := range []string{"ours", "author"} {
-		t.Run(signatures, func(t *testing.T) {
+		t.Run("with signatures "+signatures, func(t *testing.T) {
 			formattest.Run(t, subject(t, maven.Settings{Signatures: signatures}))
 		})
 	}

@@ -16,7 +16,7 @@ import (
 
 func TestConformance(t *testing.T) {
 	for _, settings := range []raw.Settings{raw.Defaults(), {Overwrite: true}} {
-		t.Run(fmt.Sprintf("%+v", settings), func(t *testing.T) { formattest.Run(t, subject(t, settings)) })
+		t.Run(fmt.Sprintf("with %+v", settings), func(t *testing.T) { formattest.Run(t, subject(t, settings)) })
 	}
 }
 

@@ -90,7 +90,7 @@ func subject(t testing.TB, sign string) formattest.Subject {
 
 func TestConformance(t *testing.T) {
 	for _, sign := range []string{"unsigned", "always", "never"} {
-		t.Run("sign_packages "+sign, func(t *testing.T) { formattest.Run(t, subject(t, sign)) })
+		t.Run("with sign_packages "+sign, func(t *testing.T) { formattest.Run(t, subject(t, sign)) })
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 
 func TestConformance(t *testing.T) {
 	for _, settings := range []ruby.Settings{ruby.Defaults(), {SignPackages: "always"}, {SignPackages: "never"}} {
-		t.Run(fmt.Sprintf("%+v", settings), func(t *testing.T) { formattest.Run(t, subject(t, settings)) })
+		t.Run(fmt.Sprintf("with %+v", settings), func(t *testing.T) { formattest.Run(t, subject(t, settings)) })
 	}
 }
 

@@ -23,6 +23,9 @@ type Content struct {
 // Size returns how many bytes the file has.
 func (c *Content) Size() int64 { return c.size }
 
+// Cached reports whether the file was in the cache already, and did not come, and match, just now.
+func (c *Content) Cached() bool { return c.flight == nil }
+
 // Read implements [io.Reader]. It waits for bytes that are not there yet. The last ones of a file come when all matched;
 // if they do not, the error wraps backend.ErrUpstream. It ends with the context of [Downloads.Open].
 func (c *Content) Read(p []byte) (int, error) {
