@@ -1,7 +1,6 @@
 package debian
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/hex"
 	"fmt"
@@ -143,38 +142,45 @@ func parseDigest(text string) ([]byte, error) {
 	return digest, nil
 }
 
-// eachStanza calls a function for each stanza of a text, with the blank line that ends it.
+// eachStanza calls a function for each stanza of a text, with the blank line that ends it: that is there even behind the last.
+// The function must not keep the bytes.
 func eachStanza(text io.Reader, do func([]byte) error) error {
-	r := bufio.NewReaderSize(text, 64<<10)
-	var stanza []byte
-	end := func() error {
-		if len(stanza) == 0 {
-			return nil
-		}
-		err := do(append(stanza, '\n'))
-		stanza = stanza[:0]
-		return err
-	}
+	buffer := make([]byte, 0, 256<<10)
 	for {
-		line, err := r.ReadSlice('\n')
-		if len(stanza)+len(line) > maxText {
-			return format.Malformedf("it has a stanza of more than %d bytes", maxText)
-		}
-		stanza = append(stanza, line...)
+		n, err := text.Read(buffer[len(buffer):cap(buffer)])
+		rest, fault := splitStanzas(buffer[:len(buffer)+n], do)
 		switch {
-		case err == bufio.ErrBufferFull:
+		case fault != nil:
+			return fault
+		case err == io.EOF && len(rest) > 0:
+			return do(append(bytes.TrimSuffix(rest, []byte("\n")), "\n\n"...))
 		case err == io.EOF:
-			if len(stanza) > 0 && !bytes.HasSuffix(stanza, []byte("\n")) {
-				stanza = append(stanza, '\n')
-			}
-			return end()
+			return nil
 		case err != nil:
 			return err
-		case len(line) == 1 && (len(stanza) == 1 || stanza[len(stanza)-2] == '\n'):
-			stanza = stanza[:len(stanza)-1]
-			if err := end(); err != nil {
-				return err
-			}
 		}
+		buffer = append(buffer[:0], rest...)
+		if len(buffer) == cap(buffer) {
+			buffer = slices.Grow(buffer, cap(buffer))
+		}
+	}
+}
+
+// splitStanzas calls a function for each stanza that a text has as a whole. It returns the beginning of the next one.
+func splitStanzas(text []byte, do func([]byte) error) (rest []byte, err error) {
+	blank := []byte("\n\n")
+	for {
+		text = bytes.TrimLeft(text, "\n")
+		stanza, rest, whole := bytes.Cut(text, blank)
+		if len(stanza) >= maxText {
+			return nil, format.Malformedf("it has a stanza of more than %d bytes", maxText)
+		}
+		if !whole {
+			return text, nil
+		}
+		if err := do(text[:len(stanza)+len(blank)]); err != nil {
+			return nil, err
+		}
+		text = rest
 	}
 }

@@ -20,9 +20,12 @@ import (
 type print [16]byte
 
 func (u *run) printOf(context string, stanza []byte) (p print) {
-	u.buffer = append(append(append(append(u.buffer[:0], u.vouchers...), context...), 0), stanza...)
-	sum := sha256.Sum256(u.buffer)
-	copy(p[:], sum[:])
+	u.hash.Reset()
+	u.buffer = append(append(append(u.buffer[:0], u.vouchers...), context...), 0)
+	u.hash.Write(u.buffer)
+	u.hash.Write(stanza)
+	u.buffer = u.hash.Sum(u.buffer[:0])
+	copy(p[:], u.buffer)
 	return p
 }
 

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"slices"
@@ -37,10 +38,12 @@ type run struct {
 	add   []publish.Listed
 	added map[string]int // where a path is in add
 
+	kept  int             // how many of the known stanzas there are still
 	more  map[string]bool // paths of known stanzas that have got another stanza
 	whole map[string]bool // paths of which every stanza is read, known or not
 
 	vouchers string // tells apart the keys whose signatures stand in what is listed
+	hash     hash.Hash
 	buffer   []byte
 }
 
@@ -48,13 +51,16 @@ func newRun(ctx context.Context, r *Repository, scope string, k *known) *run {
 	return &run{
 		ctx: ctx, r: r, scope: scope, known: k, parts: map[string]part{},
 		paths: make(map[print]string, len(k.paths)), files: make(map[string]bool, len(k.paths)),
-		added: map[string]int{}, more: map[string]bool{}, vouchers: r.publish.Vouchers(),
+		added: map[string]int{}, more: map[string]bool{}, vouchers: r.publish.Vouchers(), hash: sha256.New(),
 	}
 }
 
 // torn returns the paths of files that several stanzas list, as a package in two components, and of which only some are
 // known: others have come or gone. What is listed of such a file is put together anew from all of its stanzas.
 func (u *run) torn() map[string]bool {
+	if u.lostNone() {
+		return u.more
+	}
 	for id, path := range u.known.paths {
 		if _, still := u.paths[id]; !still && u.files[path] {
 			u.more[path] = true
@@ -62,6 +68,9 @@ func (u *run) torn() map[string]bool {
 	}
 	return u.more
 }
+
+// lostNone reports whether all stanzas that are known are there still, as where a package has come and none has gone.
+func (u *run) lostNone() bool { return u.kept == len(u.known.paths) }
 
 // afresh returns a run that reads the same index again, and every stanza of some files.
 func (u *run) afresh(whole map[string]bool) *run {
@@ -219,6 +228,9 @@ func (u *run) keep(id print, path string) {
 	if _, added := u.added[path]; added {
 		u.more[path] = true
 	}
+	if _, again := u.paths[id]; !again {
+		u.kept++
+	}
 	u.paths[id] = path
 	u.files[path] = true
 }
@@ -293,8 +305,8 @@ func contentOf(f format.Foreign) (d backend.Digest) {
 // change returns what is different from what was known.
 func (u *run) change(e format.Edition) publish.Following {
 	f := publish.Following{Scope: u.scope, Edition: e, Add: u.add}
-	if e.Open {
-		return f // what no index lists is not gone for that
+	if e.Open || u.lostNone() {
+		return f // what no open index lists is not gone for that
 	}
 	for _, path := range u.known.paths {
 		if _, listed := u.files[path]; !listed {
