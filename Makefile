@@ -8,9 +8,6 @@ FUZZTIME   ?= 60s
 # How long the tests with real clients may take. They take some minutes.
 CLIENTS_TIMEOUT ?= 40m
 
-# They wait for servers half of the time: twice as many as there are processors keep those busy.
-CLIENTS_AT_ONCE = $(shell echo $$(( 2 * $$(nproc) )))
-
 # The race detector needs a C compiler. Where there is none, the same tests run without it.
 RACE := $(if $(shell command -v $${CC:-gcc} 2>/dev/null),-race)
 
@@ -48,7 +45,7 @@ test-unit: deps ## Tests without servers and clients, then those for the race de
 	integration/fuzz $(FUZZ_SHORT)
 
 test-clients: deps tools ## Tests with real registries and clients, one package at a time; RUN=regexp picks some
-	go test -count=1 -p=1 -parallel=$(CLIENTS_AT_ONCE) -timeout=$(CLIENTS_TIMEOUT) $(if $(RUN),-run='$(RUN)' -v) ./integration/...
+	go test -count=1 -p=1 -timeout=$(CLIENTS_TIMEOUT) $(if $(RUN),-run='$(RUN)' -v) ./integration/...
 
 lint: ## gofmt, go vet and staticcheck: prints nothing when all is well
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
