@@ -17,7 +17,7 @@ UNIT = $(shell go list ./... | grep -v '/integration')
 PURE = ./formats/... ./signing/...
 HOUSE = $(shell go list ./... | grep -v -e '/integration' -e '/formats' -e '/signing')
 AT_ONCE = Conformance.*/calls_do_not_disturb|Conformance/^with_/calls_do_not_disturb|Ahead|AtOnce
-ALONE = TestScripts/(keys|config)|TestDriversKeepBlobs/inmemory|TestAnyHistory|TestCompression|TestEveryStep|TestTheAddressesBegin|TestReindexMakes|TestPiecesOfOldIndexesGo
+ALONE = TestScripts/(keys|config)|TestDriversKeepBlobs/inmemory|TestAnyHistory|TestCompression
 
 # Go keeps its caches in the home folder, and so do our tools.
 ifeq ($(strip $(HOME)),)

@@ -37,9 +37,14 @@ type claimed struct {
 // maxClaim is how long a claim counts whose upload was never heard of again.
 const maxClaim = time.Hour
 
-// forward sends an upload to the upstream, if there is one that takes uploads.
+// forwards reports whether an upload is sent to the upstream: there is one that takes uploads, and it is a new file.
+func (r *Repository) forwards(s *staged) bool {
+	return r.Upstream != nil && !r.spec.Overlaid && !s.same && s.Package.Path != ""
+}
+
+// forward sends an upload to the upstream, if that is to have it.
 func (r *Repository) forward(ctx context.Context, s *staged) error {
-	if r.Upstream == nil || r.spec.Overlaid || s.same || s.Package.Path == "" {
+	if !r.forwards(s) {
 		return nil
 	}
 	if _, err := r.commit(ctx, &job{claim: s}); err != nil {
@@ -77,7 +82,7 @@ func (r *Repository) forwardAll(ctx context.Context, changes []change) error {
 func (r *Repository) releaseAll(ctx context.Context, changes []change) error {
 	var errs []error
 	for _, c := range changes {
-		if c.put != nil && !c.put.same && !r.spec.Overlaid && c.put.Package.Path != "" {
+		if c.put != nil && r.forwards(c.put) {
 			_, err := r.commit(ctx, &job{release: c.put.Package.Path})
 			errs = append(errs, err)
 		}
