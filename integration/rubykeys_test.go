@@ -35,6 +35,35 @@ func TestAGemThatItsAuthorSignedStaysAsItIs(t *testing.T) {
 	hasGem(t, g, "signed", "1.0")
 }
 
+// Where ours replaces it, the author's signature is kept beside the gem, and with the gem's data it is the author's gem again.
+func TestAnAuthorsSignatureOfAGemThatOursReplacesIsKept(t *testing.T) {
+	t.Parallel()
+	repositories := rubyKeys()
+	ruby := repositories["ruby"]
+	ruby.settings = "{sign_packages: always}"
+	d := openDepot(t, map[string]repository{"ruby": ruby})
+	g := d.trusting(t, "gem")
+	author := newAuthor(t)
+	file := world.Gem{Name: "signed", Version: "1.0", Key: author.key, Certificate: author.certificate}.Build(t)
+	_, err := d.pushFile(t, g, file)
+	must(t, err)
+	g.Install(high).Run(t, "signed")
+	hasGem(t, g, "signed", "1.0")
+
+	const at = "/ruby/gems/signed-1.0.gem"
+	friend := world.NewRubyGems(t)
+	friend.Copy(t, fetched(t, d.URL+at), "/root/app/ours.gem")
+	friend.Copy(t, fetched(t, d.URL+at+".author.tar"), "/root/app/author.tar")
+	friend.Command("sh", "-ec", `cd /root/app; tar xf author.tar; tar xf ours.gem data.tar.gz
+		tar --format=ustar -b1 -cf signed-1.0.gem metadata.gz metadata.gz.sig data.tar.gz data.tar.gz.sig checksums.yaml.gz checksums.yaml.gz.sig`).Run(t)
+	friend.Install(high).Refuses(t, []string{"is not trusted"}, "--local", "signed-1.0.gem")
+	friend.Copy(t, author.certificate, "/root/author.pem")
+	friend.Gem("cert").Run(t, "--add", "/root/author.pem")
+	friend.Install(high).Refuses(t, []string{"is not trusted"}, "--local", "ours.gem")
+	friend.Install(high).Run(t, "--local", "signed-1.0.gem")
+	hasGem(t, friend, "signed", "1.0")
+}
+
 // The oldest key signs until it goes. Who was set up while both were there trusts both.
 func TestGemsMoveFromOneKeyToAnother(t *testing.T) {
 	t.Parallel()

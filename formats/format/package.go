@@ -83,6 +83,9 @@ type Sealing struct {
 	// Splice returns the patches that put the signatures into the file itself, in the order of their offsets and without
 	// overlap. Nil: they stand beside it.
 	Splice func([]Signature) ([]Patch, error)
+	// Marks join those of the Op for the Parse of what was spliced, and for each later one: what Splice takes out of the file and
+	// nobody may lose, such as an author's signature.
+	Marks map[string]string
 }
 
 // A Seal is a wish for a signature. Each key of its purpose signs, unless it is Single.

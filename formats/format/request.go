@@ -3,6 +3,7 @@ package format
 import (
 	"crypto"
 	"io"
+	"maps"
 	"net/url"
 	"time"
 )
@@ -74,6 +75,24 @@ type Op struct {
 	// away. Parse sees all that there are, and puts them into the entries; they change nothing of the identity. For an Op of
 	// kind Mark they are those that change, and so they are for an upload in an envelope of what is there already.
 	Marks map[string]string `json:",omitempty"`
+}
+
+// Marked returns the Op with marks more. An empty value takes a mark away.
+func (op Op) Marked(marks map[string]string) Op {
+	if len(marks) == 0 {
+		return op
+	}
+	all := maps.Clone(op.Marks)
+	if all == nil {
+		all = map[string]string{}
+	}
+	for name, value := range marks {
+		if all[name] = value; value == "" {
+			delete(all, name)
+		}
+	}
+	op.Marks = all
+	return op
 }
 
 // A Change is one of those that a request asks for.

@@ -55,6 +55,12 @@ func brokenSeals() []broken {
 				return s, err
 			},
 		}},
+		{"it has marks for what it leaves as it is", "sealing what is sealed changes nothing", "splices nothing", tiny{
+			seal: func(op format.Op, _ format.Blob, _ format.Keys, s format.Sealing, err error) (format.Sealing, error) {
+				s.Seals[0].Path, s.Splice, s.Marks = path.Join(op.Dir, op.Name)+".sig", nil, map[string]string{"author": "x"}
+				return s, err
+			},
+		}},
 		{"it signs less than the package", "a package's own signature holds", "does not verify", tiny{
 			seal: func(_ format.Op, _ format.Blob, _ format.Keys, s format.Sealing, err error) (format.Sealing, error) {
 				s.Seals[0].Message[0].Size--

@@ -160,14 +160,7 @@ func (h *House) firstOf(paths []string) (*stored, error) {
 func (h *House) mark(s *stored, marks map[string]string, touched map[string]bool) error {
 	h.tb.Helper()
 	other := *s
-	if other.op.Marks = maps.Clone(s.op.Marks); other.op.Marks == nil {
-		other.op.Marks = map[string]string{}
-	}
-	for name, value := range marks {
-		if other.op.Marks[name] = value; value == "" {
-			delete(other.op.Marks, name)
-		}
-	}
+	other.op = s.op.Marked(marks)
 	var err error
 	if other.pkg, err = h.guard.Parse(other.op, NewBlob(s.data), s.sigs); err != nil {
 		return err

@@ -249,7 +249,7 @@ func (g *guard) foreignFault(f format.Foreign) string {
 	switch {
 	case g.packageFault(f.Package) != "":
 		return g.packageFault(f.Package)
-	case f.Source != "" && pathFault(f.Source) != "":
+	case f.Source != "" && !strings.Contains(f.Source, "://") && pathFault(f.Source) != "":
 		return "its path at the upstream " + pathFault(f.Source)
 	case f.SHA256 != nil && len(f.SHA256) != sha256.Size:
 		return fmt.Sprintf("its SHA-256 has %d bytes", len(f.SHA256))

@@ -140,9 +140,9 @@ func (h *House) stage(op format.Op, body []byte) (*stored, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stored{op: op, uploaded: body, seals: sealing.Seals}
+	s := &stored{op: op.Marked(sealing.Marks), uploaded: body, seals: sealing.Seals}
 	s.data, s.sigs, s.sidecars = h.seal("the package "+before.Path, sealing, body, packagePurposes...)
-	if s.pkg, err = h.guard.Parse(op, NewBlob(s.data), s.sigs); err != nil {
+	if s.pkg, err = h.guard.Parse(s.op, NewBlob(s.data), s.sigs); err != nil {
 		h.guard.breach("the package %q does not parse any more when it is sealed: %v", before.Path, err)
 	}
 	if a, b := identity(before), identity(s.pkg); a != b {

@@ -55,6 +55,9 @@ func (h *House) seal(what string, s format.Sealing, data []byte, purposes ...sch
 		if s.Splice != nil {
 			h.guard.breach("%s has a Splice and no signature for it", what)
 		}
+		if len(s.Marks) > 0 {
+			h.guard.breach("the sealing of %s has marks and splices nothing", what)
+		}
 		return data, sigs, beside
 	}
 	var patches []format.Patch

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/zlib"
 	"crypto"
+	"encoding/base64"
 	"io"
 
 	"hallmark/formats/format"
@@ -47,13 +48,21 @@ func (f *Format) Parse(op format.Op, b format.Blob, sigs []format.Signature) (fo
 	if err != nil {
 		return format.Package{}, err
 	}
+	beside := []format.Beside{{Path: s.quick(), Data: quick}}
+	if text := op.Marks[markAuthor]; text != "" {
+		author, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			return format.Package{}, format.Malformedf("the mark %s is not in base64", markAuthor)
+		}
+		beside = append(beside, format.Beside{Path: s.path() + authorExtension, Data: author})
+	}
 	return format.Package{
 		Path: s.path(), Name: s.name, Version: s.version, Arch: s.platform, Shard: s.name,
 		Entries: []format.Entry{
 			{Group: groupInfo, Data: s.info(b.Digest(crypto.SHA256))},
 			{Group: s.specsGroup(), Data: s.tuple(), Root: true},
 		},
-		Beside: []format.Beside{{Path: s.quick(), Data: quick}},
+		Beside: beside,
 	}, nil
 }
 

@@ -2,6 +2,9 @@ package ruby
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
+	"maps"
+	"slices"
 
 	"hallmark/formats/format"
 	"hallmark/signing/scheme"
@@ -36,6 +39,38 @@ func (f *Format) Seal(site format.Site, op format.Op, b format.Blob) (format.Sea
 	return a.seal(keys[0].Certificate)
 }
 
+// markAuthor is the mark of a gem whose author's signature ours has displaced: what of it is not in the gem any more, as a tar
+// archive in base64.
+const markAuthor = "author"
+
+// authorExtension is that of the file beside the gem.
+const authorExtension = ".author.tar"
+
+// maxAuthor bounds it, in bytes.
+const maxAuthor = 1 << 20
+
+// author returns those files of a signed gem that sealing replaces, as they stand in its archive. With data.tar.gz, which stays as
+// it is, they are the gem that its author has signed.
+func (a *archive) author() ([]byte, error) {
+	var all []byte
+	for _, name := range slices.Sorted(maps.Keys(a.files)) {
+		if name == dataFile {
+			continue
+		}
+		whole := a.files[name].whole
+		if int64(len(all))+whole.Size > maxAuthor {
+			return nil, format.Malformedf("the gem is signed, its gemspec is too long to be kept beside a new signature: more than %d bytes with its "+
+				"checksums; sign_packages: unsigned leaves such gems as they are", maxAuthor)
+		}
+		part := make([]byte, whole.Size)
+		if _, err := a.blob.ReadAt(part, whole.Offset); err != nil {
+			return nil, err
+		}
+		all = append(all, part...)
+	}
+	return append(all, make([]byte, endOfTar)...), nil
+}
+
 // seal wishes signatures by the key of a certificate.
 func (a *archive) seal(certificate []byte) (format.Sealing, error) {
 	text, err := a.unpack(metadataFile)
@@ -57,8 +92,17 @@ func (a *archive) seal(certificate []byte) (format.Sealing, error) {
 	if err != nil {
 		return format.Sealing{}, err
 	}
+	var marks map[string]string
+	if a.isSigned() {
+		author, err := a.author()
+		if err != nil {
+			return format.Sealing{}, err
+		}
+		marks = map[string]string{markAuthor: base64.StdEncoding.EncodeToString(author)}
+	}
 	ofMetadata, ofChecksums := sha256.Sum256(metadata), sha256.Sum256(checksums)
 	return format.Sealing{
+		Marks: marks,
 		Seals: []format.Seal{wish(metadataFile, ofMetadata[:]), wish(dataFile, ofData), wish(checksumsFile, ofChecksums[:])},
 		Splice: func(sigs []format.Signature) ([]format.Patch, error) {
 			return a.splice(metadata, checksums, sigs)

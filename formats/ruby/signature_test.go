@@ -10,8 +10,10 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
+	"io/fs"
 	"math/big"
 	"slices"
 	"strings"
@@ -194,6 +196,68 @@ func TestTheSettingSaysWhichGemsAreSigned(t *testing.T) {
 				keepsData(t, gem, served)
 			}
 		}
+	}
+}
+
+// What ours displaces of an author's signature is kept: with the data that is in the gem, it is the author's gem.
+func TestAnAuthorsSignatureThatIsReplacedIsKept(t *testing.T) {
+	author := newSigner(t, "author", newRSA(t), nil)
+	parts := spec{name: "signed", version: "1.0", platform: "ruby", chain: chainOf(author)}.signedParts(t, author, digested)
+	h := formattest.NewHouse(t, open(t, ruby.Settings{SignPackages: "always"}))
+	const at = "gems/signed-1.0.gem"
+	if err := h.Put(at, pack(t, parts...)); err != nil {
+		t.Fatal(err)
+	}
+	served, err := h.Fetch(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := h.Fetch(at + ".author.tar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, _, err := readGem(served)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, sigs, err := readGem(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files["data.tar.gz"] = ours["data.tar.gz"]
+	for name, sig := range sigs {
+		files[name+".sig"] = sig
+	}
+	if len(files) != len(parts) {
+		t.Errorf("%d files are kept with the data, of %d", len(files), len(parts))
+	}
+	for _, p := range parts {
+		if !bytes.Equal(files[p.name], p.data) {
+			t.Errorf("%s is not what the author has signed", p.name)
+		}
+	}
+	if err := h.Delete(at); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Fetch(at + ".author.tar"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it stays when the gem goes: %v", err)
+	}
+}
+
+// A signed gem whose gemspec cannot be kept stays with its author.
+func TestAnAuthorsSignatureIsReplacedByNoneWhereItCannotBeKept(t *testing.T) {
+	author := newSigner(t, "author", newRSA(t), nil)
+	s := spec{name: "signed", version: "1.0", platform: "ruby", chain: chainOf(author)}
+	long := make([]byte, 1400<<10)
+	rand.Read(long)
+	s.chain = "changelog: " + base64.StdEncoding.EncodeToString(long) + "\n" + s.chain
+	gem := pack(t, s.signedParts(t, author, digested)...)
+	if err := formattest.NewHouse(t, open(t, ruby.Settings{SignPackages: "unsigned"})).Put("gems/signed-1.0.gem", gem); err != nil {
+		t.Errorf("where it stays as it is: %v", err)
+	}
+	err := formattest.NewHouse(t, open(t, ruby.Settings{SignPackages: "always"})).Put("gems/signed-1.0.gem", gem)
+	if !errors.Is(err, format.ErrMalformed) || !strings.Contains(err.Error(), "too long to be kept") {
+		t.Errorf("where it is replaced: %v", err)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"math"
 	"slices"
 
@@ -91,15 +90,7 @@ func (r *Repository) stageMarkOf(ctx context.Context, p backend.Package, marks m
 		return nil, errForeign(p.Path)
 	}
 	return r.readAgain(ctx, p, func(v *revision, _ *spool.Body) error {
-		v.record.Op.Marks = maps.Clone(v.record.Op.Marks)
-		if v.record.Op.Marks == nil {
-			v.record.Op.Marks = map[string]string{}
-		}
-		for name, value := range marks {
-			if v.record.Op.Marks[name] = value; value == "" {
-				delete(v.record.Op.Marks, name)
-			}
-		}
+		v.record.Op = v.record.Op.Marked(marks)
 		return nil
 	})
 }

@@ -46,6 +46,7 @@ func (r *Repository) seal(ctx context.Context, op format.Op, body *spool.Body, s
 		}
 		return nil, err
 	}
+	s.Op = s.Op.Marked(sealing.Marks)
 	return splice(body, patches, body.Hashes())
 }
 

@@ -206,7 +206,7 @@ func (r *Repository) stage(ctx context.Context, op format.Op, body *spool.Body, 
 		defer sealed.Close()
 	}
 	if sealed != body || len(s.Signatures) > 0 { // otherwise it would read the same once more
-		if s.Package, err = r.Format.Parse(op, sealed, nonNil(s.Signatures)); err != nil {
+		if s.Package, err = r.Format.Parse(s.Op, sealed, nonNil(s.Signatures)); err != nil {
 			return nil, fmt.Errorf("after it was signed: %w", err)
 		}
 		if err := sameIdentity(p, s.Package); err != nil {
