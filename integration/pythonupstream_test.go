@@ -1,10 +1,12 @@
 package integration
 
 import (
+	"bytes"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"hallmark/integration/world"
@@ -52,6 +54,49 @@ func TestPythonInFrontOfPypiserver(t *testing.T) {
 	has(t, p, "hello", "2.0")
 	must(t, os.Remove(filepath.Join(server.Dir, "hello-2.0-py3-none-any.whl")))
 	refuses(t, p, "hello==2.0", "no matching distribution", "no version of hello==2.0")
+}
+
+// An index may keep its files on another server, as pypi.org does, if the configuration lists that. Our password stays with the index.
+func TestPythonInFrontOfAnIndexWhoseFilesAreElsewhere(t *testing.T) {
+	t.Parallel()
+	server := world.StartPypiserver(t)
+	data, err := os.ReadFile(world.PythonPackage{Name: "hello", Version: "1.0"}.Wheel(t))
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(server.Dir, "hello-1.0-py3-none-any.whl"), data, 0o644))
+	index, files := world.Record(t, server.URL), world.Record(t, server.URL)
+	index.Intercept(world.Alter(regexp.MustCompile(`/simple/hello/$`), func(_ string, page []byte) []byte {
+		return bytes.ReplaceAll(page, []byte(`href="/packages/`), []byte(`href="`+files.URL+`/packages/`))
+	}))
+	password := filepath.Join(t.TempDir(), "password")
+	must(t, os.WriteFile(password, []byte("hunter2"), 0o600))
+	settings := "trust: unverified, user: us, password_file: " + password
+
+	d := pythonBefore(t, index.URL, settings)
+	status, body := world.Send(t, http.MethodGet, d.URL+"/python/simple/hello/", nil)
+	if status != http.StatusBadGateway || !strings.Contains(body, files.URL) || !strings.Contains(body, "redirect_origins") {
+		t.Errorf("where the other server is not listed: %d %s", status, body)
+	}
+	if asked := files.Requests(); len(asked) > 0 {
+		t.Errorf("a server that is not listed was asked: %v", asked)
+	}
+
+	d = pythonBefore(t, index.URL, settings+", redirect_origins: ["+files.URL+"]")
+	p := d.pythonOf(t)
+	files.Intercept(world.Flip(regexp.MustCompile(`\.whl$`)))
+	refuses(t, p, "hello==1.0", "error")
+	files.Intercept(nil)
+	has(t, p, "hello", "1.0")
+	must(t, p.verified(t, "hello", "hello-1.0-py3-none-any.whl"))
+	for _, r := range index.Requests() {
+		if strings.HasSuffix(r.Path, ".whl") || r.Header.Get("Authorization") == "" {
+			t.Errorf("the index was asked for %s with %v", r.Path, r.Header)
+		}
+	}
+	for _, r := range files.Requests() {
+		if !strings.HasSuffix(r.Path, ".whl") || r.Header.Get("Authorization") != "" {
+			t.Errorf("the other server was asked for %s with %v", r.Path, r.Header)
+		}
+	}
 }
 
 // Of an upstream with a key, only pages that it has signed are shown. What is uploaded goes there, too.

@@ -92,7 +92,8 @@ type Finder interface {
 type Foreign struct {
 	// Package is what the house knows of it. Only Path, Name, Version, Arch, Slot, Variant, Shard and Entries count.
 	Package
-	// Source is the path at which the upstream has it. Empty: Package.Path.
+	// Source is the path at which the upstream has it, or its whole address (http or https, no query): where that is not the
+	// upstream's origin, the file is fetched only if the configuration lists the origin. Empty: Package.Path.
 	Source string
 	// Size is in bytes; negative: the index does not say.
 	Size int64

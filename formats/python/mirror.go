@@ -74,8 +74,8 @@ func verifyPage(u format.Upstream, page format.Blob, dir string) error {
 	return err
 }
 
-// Describe reads a link. The file must be on the upstream, and the link must name its SHA-256; an address that begins with a
-// slash is taken for one below the upstream's URL. What the link says of metadata that is served beside the file is left out.
+// Describe reads a link, which must name the file's SHA-256; an address that begins with a slash is taken for one below the
+// upstream's URL. What the link says of metadata that is served beside the file is left out.
 func (f *Format) Describe(scope, _ string, stanza []byte, _ []format.Signature) (format.Foreign, error) {
 	if !isName(scope) || normalize(scope) != scope {
 		return format.Foreign{}, format.Malformedf("%.200q is no project", scope)
@@ -141,11 +141,16 @@ func parseAnchor(data []byte) (anchor, error) {
 	return anchor{address, path.Base(address.Path), attributes}, nil
 }
 
-// source returns the path of the file at the upstream, for a link on the page of a folder.
+// source returns the path of the file at the upstream, for a link on the page of a folder, or its address where the link is one:
+// pypi.org keeps its files on another server.
 func (a anchor) source(dir string) (string, error) {
-	if a.address.Scheme != "" || a.address.Host != "" || a.address.Opaque != "" || a.address.RawQuery != "" {
-		return "", format.Malformedf("the page links to %.200q: only files of the same server are fetched, by addresses without one",
-			a.address.String())
+	to := *a.address
+	to.Fragment, to.RawFragment = "", ""
+	switch {
+	case (to.Scheme == "https" || to.Scheme == "http") && to.Host != "" && to.User == nil && to.RawQuery == "" && len(to.String()) <= 2048:
+		return to.String(), nil
+	case to.Scheme != "" || to.Host != "" || to.Opaque != "" || to.RawQuery != "":
+		return "", format.Malformedf("the page links to %.200q, which is not the plain address of a file", a.address.String())
 	}
 	p := strings.TrimPrefix((&url.URL{Path: "/" + dir}).ResolveReference(&url.URL{Path: a.address.Path}).Path, "/")
 	if !fs.ValidPath(p) || len(p) > 2048 || !utf8.ValidString(p) || strings.ContainsFunc(p, unicode.IsControl) {

@@ -26,6 +26,7 @@ func TestLinksAreFollowedAsServersWriteThem(t *testing.T) {
 	<A HREF='../../packages/foo-1.1-py3-none-any.whl#sha256=` + strings.ToUpper(sum) + `' data-requires-python=">=3.8" data-yanked rel=internal>x</A>
 	<a
 	  href = foo-1.2%2Bcu.zip#egg=foo&amp;sha256=` + sum + ` data-yanked="it &quot;burns&quot;">foo</a>
+	<a href="https://files.example.org/ab/foo-1.4%2Bcu.tar.gz#sha256=` + sum + `">foo-1.4+cu.tar.gz</a>
 	<a href="foo-1.3.egg#sha256=` + sum + `">left out</a><a href="bar-1.0.tar.gz">left out</a><a name="x">left out</a><abbr>left out</abbr>
 	</body></html>`
 	u := unverified(page)
@@ -39,11 +40,12 @@ func TestLinksAreFollowedAsServersWriteThem(t *testing.T) {
 	}
 	want := "simple/foo/foo-1.0.tar.gz 1.0 of packages/foo-1.0.tar.gz -1 " + sum + "\n" +
 		"simple/foo/foo-1.1-py3-none-any.whl 1.1 of packages/foo-1.1-py3-none-any.whl -1 " + sum + "\n" +
-		"simple/foo/foo-1.2+cu.zip 1.2+cu of simple/foo/foo-1.2+cu.zip -1 " + sum + "\n"
+		"simple/foo/foo-1.2+cu.zip 1.2+cu of simple/foo/foo-1.2+cu.zip -1 " + sum + "\n" +
+		"simple/foo/foo-1.4+cu.tar.gz 1.4+cu of https://files.example.org/ab/foo-1.4%2Bcu.tar.gz -1 " + sum + "\n"
 	if got != want {
 		t.Errorf("the files are\n%s", got)
 	}
-	for i, attributes := range []string{``, ` data-requires-python="&gt;=3.8" data-yanked=""`, ` data-yanked="it &#34;burns&#34;"`} {
+	for i, attributes := range []string{``, ` data-requires-python="&gt;=3.8" data-yanked=""`, ` data-yanked="it &#34;burns&#34;"`, ``} {
 		if entry := string(files[i].Entries[0].Data); !strings.Contains(entry, ` data-gpg-sig="true"`+attributes+`>`) {
 			t.Errorf("the entry is %s", entry)
 		}
@@ -55,8 +57,11 @@ func TestLinksAreFollowedAsServersWriteThem(t *testing.T) {
 
 func TestPagesThatCannotBeTakenAreRefused(t *testing.T) {
 	for name, page := range map[string]string{
-		"a file of another server":     `<a href="https://files.example.org/foo-1.0.tar.gz#sha256=` + sum + `">`,
-		"one of the same scheme":       `<a href="//files.example.org/foo-1.0.tar.gz#sha256=` + sum + `">`,
+		"a server without a scheme":    `<a href="//files.example.org/foo-1.0.tar.gz#sha256=` + sum + `">`,
+		"another scheme":               `<a href="ftp://files.example.org/foo-1.0.tar.gz#sha256=` + sum + `">`,
+		"a server with a password":     `<a href="https://a:b@files.example.org/foo-1.0.tar.gz#sha256=` + sum + `">`,
+		"another server with a query":  `<a href="https://files.example.org/foo-1.0.tar.gz?x#sha256=` + sum + `">`,
+		"a long address":               `<a href="https://files.example.org/` + strings.Repeat("x", 2100) + `/foo-1.0.tar.gz#sha256=` + sum + `">`,
 		"no digest":                    `<a href="foo-1.0.tar.gz">`,
 		"MD5 alone":                    `<a href="foo-1.0.tar.gz#md5=d41d8cd98f00b204e9800998ecf8427e">`,
 		"a short digest":               `<a href="foo-1.0.tar.gz#sha256=` + sum[2:] + `">`,

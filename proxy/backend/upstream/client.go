@@ -28,7 +28,8 @@ type ClientOptions struct {
 	// each request.
 	User     string
 	Password func() (string, error)
-	// RedirectOrigins are the other origins to which the upstream may send us on: "https://cdn.example.com".
+	// RedirectOrigins are the other origins to which the upstream may send us on, by a redirect or by an address in its index:
+	// "https://cdn.example.com".
 	RedirectOrigins []string
 	// Timeout bounds the wait for the first byte of an answer, and for each further one.
 	Timeout time.Duration
@@ -96,8 +97,8 @@ type Response struct {
 }
 
 // Get asks for the file at a path, which is relative to the URL and not escaped, or for the page of a folder, whose path ends in a
-// slash. The error wraps fs.ErrNotExist if, and
-// only if, the upstream answers 404 or 410. The context ends the body too.
+// slash, or for the file at a whole address: see [Client.Reach]. The error wraps fs.ErrNotExist if, and only if, the upstream
+// answers 404 or 410. The context ends the body too.
 func (c *Client) Get(ctx context.Context, path string, since Validators) (*Response, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	resp, err := c.get(ctx, path, since)
@@ -246,6 +247,13 @@ func (c *Client) Ready(ctx context.Context) error {
 func (c *Client) request(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
 	file, folder := path, false
 	if method == http.MethodGet {
+		if isAddress(path) {
+			target, err := c.address(path)
+			if err != nil {
+				return nil, err
+			}
+			return c.requestURL(ctx, method, target, body)
+		}
 		file, folder = strings.CutSuffix(path, "/")
 	}
 	target, err := locate(c.options.URL, file)
@@ -265,7 +273,7 @@ func (c *Client) requestURL(ctx context.Context, method, target string, body io.
 	}
 	req.Header.Set("Accept-Encoding", "identity")
 	req.Header.Set("User-Agent", c.options.UserAgent)
-	if c.options.User == "" {
+	if c.options.User == "" || origin(req.URL) != origin(c.options.URL) {
 		return req, nil
 	}
 	password := ""

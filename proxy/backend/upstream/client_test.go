@@ -180,6 +180,65 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
+// What an index names by its whole address is fetched from there, if that may be, and nobody there learns a secret.
+func TestAddressesOfFilesElsewhere(t *testing.T) {
+	var there []*http.Request
+	other := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+		there = append(there, req)
+		io.WriteString(rw, "from there")
+	}))
+	defer other.Close()
+	own := 0
+	c := serve(t, func(rw http.ResponseWriter, req *http.Request) {
+		if own++; req.Header.Get("Authorization") == "" || req.URL.Path != "/files/a+b" {
+			t.Errorf("asked for %s with %v", req.URL, req.Header)
+		}
+		io.WriteString(rw, "from here")
+	}, func(o *ClientOptions) {
+		o.User, o.Password = "us", func() (string, error) { return "hunter2", nil }
+		o.RedirectOrigins = []string{other.URL}
+	})
+	root := strings.TrimSuffix(c.options.URL.String(), "/debian/")
+	for source, want := range map[string]string{other.URL + "/x%20y/a%2Bb": "from there", root + "/files/a+b": "from here"} {
+		if err := c.Reach(source); err != nil {
+			t.Errorf("%s: %v", source, err)
+		}
+		if got, err := fetch(c, source); err != nil || got != want {
+			t.Errorf("%s: %q, %v", source, got, err)
+		}
+	}
+	if len(there) != 1 || own != 1 {
+		t.Fatalf("%d requests elsewhere, %d here", len(there), own)
+	}
+	if h := there[0].Header; there[0].URL.Path != "/x y/a+b" || h.Get("Authorization") != "" || h.Get("Referer") != "" || h.Get("Cookie") != "" {
+		t.Errorf("elsewhere was asked for %s with %v", there[0].URL, h)
+	}
+	for source, why := range map[string]string{
+		"http://elsewhere.example/a":                         "redirect_origins",
+		strings.Replace(other.URL, "//", "//a:b@", 1):        "plain address",
+		strings.Replace(other.URL, "http:", "ftp:", 1) + "/": "plain address",
+		other.URL + "/a?b":                                   "plain address",
+		other.URL + "/a#b":                                   "plain address",
+		"http:///a":                                          "plain address",
+		"http://[/a":                                         "plain address",
+	} {
+		_, err := fetch(c, source)
+		wantFault(t, err, backend.ErrUpstream, why, c.Host())
+		wantFault(t, c.Reach(source), backend.ErrUpstream, why, c.Host())
+	}
+	for _, source := range []string{other.URL, other.URL + "/", other.URL + "/../a", other.URL + "//a", other.URL + "/a%0Ab"} {
+		_, err := fetch(c, source)
+		wantFault(t, err, format.ErrMalformed)
+	}
+	wantFault(t, c.Put(context.Background(), other.URL+"/a", 1, strings.NewReader("x")), format.ErrMalformed)
+	wantFault(t, c.Delete(context.Background(), other.URL+"/a"), format.ErrMalformed)
+	if len(there) != 1 || own != 1 {
+		t.Errorf("%d requests elsewhere, %d here", len(there), own)
+	}
+	secure := clientOf(t, "https://127.0.0.1:1", func(o *ClientOptions) { o.RedirectOrigins = []string{other.URL} })
+	wantFault(t, secure.Reach(other.URL+"/a"), backend.ErrUpstream, "by https", "by http")
+}
+
 func TestHTTPSIsNotLeftForHTTP(t *testing.T) {
 	plain := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("asked without TLS") }))
 	defer plain.Close()

@@ -255,6 +255,9 @@ func (u *run) Emit(name, context string, stanza []byte) error {
 		return format.Malformedf("the index lists more than %d files", maxFiles)
 	}
 	f, err := u.r.mirror.Describe(u.scope, context, bytes.Clone(stanza), nil) // which stays in the file's entries
+	if err == nil {
+		err = u.r.options.Client.Reach(f.Source)
+	}
 	if err != nil {
 		return err
 	}
