@@ -9,8 +9,8 @@ import (
 	"hallmark/formats/internal/deb822"
 )
 
-// maxFiles is the most files that a .dsc or a .changes may name.
-const maxFiles = 200
+// maxFiles is the most files that a .dsc or a .changes may name: node-lodash of Debian 12 names 292.
+const maxFiles = 500
 
 // A listedFile is a file that a .dsc or a .changes names.
 type listedFile struct {

@@ -36,6 +36,10 @@ type Settings struct {
 
 	// The architectures that there is an index for from the beginning. Those of uploaded packages join them.
 	Architectures []string `yaml:"architectures"`
+
+	// Of an upstream, the architectures whose packages are listed, such as [amd64, source]; empty: all of them. Packages for
+	// every architecture (all) are listed in any case.
+	UpstreamArchitectures []string `yaml:"upstream_architectures"`
 }
 
 // The values of Settings.SignPackages.
@@ -48,10 +52,11 @@ const (
 // Defaults returns the settings of a repository that has none.
 func Defaults() Settings {
 	return Settings{
-		Origin:        "Hallmark",
-		Label:         "Hallmark",
-		SignPackages:  signNever,
-		Architectures: []string{"amd64", "arm64"},
+		Origin:                "Hallmark",
+		Label:                 "Hallmark",
+		SignPackages:          signNever,
+		Architectures:         []string{"amd64", "arm64"},
+		UpstreamArchitectures: []string{},
 	}
 }
 
@@ -81,6 +86,12 @@ func New(s Settings) (*Format, error) {
 		if !isArchitecture(arch) || arch == archAll {
 			return nil, fmt.Errorf("architectures has %q, which is no architecture: write names such as amd64 or "+
 				"arm64, and leave out all and source, which there are without being asked for", arch)
+		}
+	}
+	for _, arch := range s.UpstreamArchitectures {
+		if !isArchitecture(arch) && arch != archSource {
+			return nil, fmt.Errorf("upstream_architectures has %q, which is no architecture: write names such as amd64, and "+
+				"source for sources, or leave it empty for all", arch)
 		}
 	}
 	s.Architectures = slices.Compact(slices.Sorted(slices.Values(s.Architectures)))

@@ -52,18 +52,29 @@ func (f *Format) Follow(u format.Upstream, scope string) (format.Edition, error)
 	}
 	for _, component := range m.components {
 		for _, arch := range m.architectures {
+			if !f.follows(arch) {
+				continue
+			}
 			if err := m.follow(path.Join(component, "binary-"+arch, "Packages"), component, m.emitPackage); err != nil {
 				return format.Edition{}, err
 			}
 		}
-		if err := m.follow(path.Join(component, archSource, "Sources"), component, m.emitSource); err != nil {
-			return format.Edition{}, err
+		if f.follows(archSource) {
+			if err := m.follow(path.Join(component, archSource, "Sources"), component, m.emitSource); err != nil {
+				return format.Edition{}, err
+			}
 		}
 		if err := m.emitTranslations(component); err != nil {
 			return format.Edition{}, err
 		}
 	}
 	return format.Edition{Shard: scope, Order: m.order, Until: m.until}, nil
+}
+
+// follows reports whether packages for an architecture, or sources, are listed that an upstream has.
+func (f *Format) follows(arch string) bool {
+	wanted := f.settings.UpstreamArchitectures
+	return len(wanted) == 0 || arch == archAll || slices.Contains(wanted, arch)
 }
 
 // A mirror is one run of Follow.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"hallmark/formats/debian"
 	"hallmark/formats/format"
 	"hallmark/formats/formattest"
 	"hallmark/signing/scheme"
@@ -125,6 +126,60 @@ func TestADistributionIsFollowed(t *testing.T) {
 	}
 }
 
+// Debian's archive of security updates names the component updates/main, which is main.
+func TestComponentsAreKnownByTheirLastName(t *testing.T) {
+	p := published{
+		fields: strings.Replace(released, "main contrib", "updates/main updates/contrib main", 1),
+		files:  map[string]string{"main/binary-amd64/Packages": stanzaOf("one", "amd64", "pool/o/one.deb")},
+	}
+	_, files, err := p.tree().Describe(open(t, nil), "stable")
+	if err != nil || len(files) != 1 || files[0].Entries[0].Group != "main/amd64" {
+		t.Fatalf("%+v, %v", files, err)
+	}
+}
+
+// What else the upstream has is not even asked for.
+func TestOnlyWantedArchitecturesOfAnUpstreamAreListed(t *testing.T) {
+	const amd64, arm64 = "main/binary-amd64/Packages", "main/binary-arm64/Packages"
+	all := stanzaOf("every", "all", "pool/e/every.deb")
+	sums := fmt.Sprintf(" %s 3 hello_1.0.dsc\n", strings.Repeat("01", 32))
+	p := published{files: map[string]string{
+		amd64: stanzaOf("one", "amd64", "pool/o/one.deb") + "\n" + all, arm64: stanzaOf("two", "arm64", "pool/t/two.deb") + "\n" + all,
+		"main/binary-all/Packages": all,
+		"main/source/Sources":      "Package: hello\nBinary: hello\nVersion: 1.0\nArchitecture: any\nDirectory: pool/h/hello\nChecksums-Sha256:\n" + sums,
+	}}
+	for _, tt := range []struct {
+		wanted []string
+		paths  string
+	}{
+		{nil, "pool/e/every.deb pool/h/hello/hello_1.0.dsc pool/o/one.deb pool/t/two.deb"},
+		{[]string{"arm64"}, "pool/e/every.deb pool/t/two.deb"},
+		{[]string{"amd64", "source"}, "pool/e/every.deb pool/h/hello/hello_1.0.dsc pool/o/one.deb"},
+		{[]string{"s390x"}, "pool/e/every.deb"},
+	} {
+		u := p.tree()
+		_, files, err := u.Describe(open(t, func(s *debian.Settings) { s.UpstreamArchitectures = tt.wanted }), "stable")
+		var paths []string
+		for _, f := range files {
+			paths = append(paths, f.Path)
+		}
+		slices.Sort(paths)
+		if got := strings.Join(slices.Compact(paths), " "); err != nil || got != tt.paths {
+			t.Errorf("of %v there is %s, %v", tt.wanted, got, err)
+		}
+		for _, at := range u.Fetched {
+			if tt.wanted != nil && !slices.Contains(tt.wanted, "amd64") && strings.Contains(at, "amd64") {
+				t.Errorf("%s was fetched, and %v is wanted", at, tt.wanted)
+			}
+		}
+	}
+	for _, bad := range []string{"", "any", "../x", "a b"} {
+		if _, err := debian.New(debian.Settings{Origin: "x", Label: "x", SignPackages: "never", UpstreamArchitectures: []string{bad}}); err == nil || !strings.Contains(err.Error(), "upstream_architectures") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
 func TestFilesOfSourcesAreListedOneByOne(t *testing.T) {
 	sums := fmt.Sprintf(" %s 3 hello_1.0.dsc\n %s 5 hello_1.0.tar.xz\n", strings.Repeat("01", 32), strings.Repeat("02", 32))
 	stanza := "Package: hello\nBinary: hello\nVersion: 1.0\nArchitecture: any\nDirectory: pool/h/hello\nChecksums-Sha256:\n" + sums
@@ -229,9 +284,12 @@ func TestBadReleasesOfAnUpstreamAreRefused(t *testing.T) {
 		return published{fields: strings.Replace(released, from, to, 1), files: map[string]string{"main/binary-amd64/Packages": ""}}
 	}
 	for name, p := range map[string]published{
-		"no components":                   replaced("Components: main contrib\n", ""),
-		"a component with a slash":        replaced("contrib", "updates/main"),
-		"a component that leads upwards":  replaced("contrib", ".."),
+		"no components":                  replaced("Components: main contrib\n", ""),
+		"a component that leads upwards": replaced("contrib", ".."),
+		"one that does after a slash":    replaced("contrib", "updates/.."),
+		"one that ends in a slash":       replaced("contrib", "updates/"),
+		"a component in a folder": {fields: strings.Replace(released, "contrib", "a/main", 1),
+			files: map[string]string{"main/binary-amd64/Packages": "", "a/main/binary-amd64/Packages": ""}},
 		"an architecture with a slash":    replaced("arm64", "../x"),
 		"an architecture of all":          replaced("arm64", "any"),
 		"a date of another form":          replaced("Thu, 01 Jan 2026 00:00:10 UTC", "2026-01-01"),

@@ -48,11 +48,17 @@ func parseRelease(text []byte) (release, error) {
 	if r.components = strings.Fields(fields.Get("Components")); len(r.components) == 0 {
 		return release{}, format.Malformedf("it names no Components: a repository without (a flat one) cannot be followed")
 	}
-	for _, component := range r.components {
-		if !isSegment(component) {
-			return release{}, format.Malformedf("it names the component %.100q: those with a slash, and other characters than "+
+	if r.files, err = releaseFiles(fields); err != nil {
+		return release{}, err
+	}
+	for i, component := range r.components {
+		// Debian's archive of security updates says updates/main of what it has in main, which apt reads so, too.
+		last := component[strings.LastIndexByte(component, '/')+1:]
+		if !isSegment(last) || last != component && r.hasFolder(component) {
+			return release{}, format.Malformedf("it names the component %.100q: those with a folder in a folder, and other characters than "+
 				"letters, digits and . _ + ~ -, cannot be followed", component)
 		}
+		r.components[i] = last
 	}
 	r.architectures = append(strings.Fields(fields.Get("Architectures")), archAll)
 	for _, arch := range r.architectures {
@@ -74,11 +80,18 @@ func parseRelease(text []byte) (release, error) {
 	if !date.IsZero() {
 		r.order = max(0, date.Unix())
 	}
-	if r.until, err = parseDate(fields, "Valid-Until"); err != nil {
-		return release{}, err
-	}
-	r.files, err = releaseFiles(fields)
+	r.until, err = parseDate(fields, "Valid-Until")
 	return r, err
+}
+
+// hasFolder reports whether a Release names a file of a folder.
+func (r *release) hasFolder(name string) bool {
+	for file := range r.files {
+		if strings.HasPrefix(file, name+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 // parseDate reads a date as apt does: in UTC, whatever that is called. It is zero where there is none.

@@ -49,12 +49,15 @@ type note struct {
 	Digest     []byte // of that file
 	Validators Validators
 	Limit      int64 // the most bytes that its format takes of it
-	// Trust is that of the keys which checked it, and of those that vouch for it. With others, what was taken over must be checked again.
+	// Trust is that of the keys which checked it, of those that vouch for it, and of the settings by which it was read. With
+	// others, what was taken over must be checked again.
 	Trust string
 }
 
 // trust tells apart the keys that what is listed depends on.
-func (r *Repository) trust() string { return r.options.Keys.Trust() + r.publish.Vouchers() }
+func (r *Repository) trust() string {
+	return r.options.Keys.Trust() + r.publish.Vouchers() + r.publish.Settings
+}
 
 func noteOf(f publish.Followed) (n note, err error) {
 	if len(f.Note) > 0 {
