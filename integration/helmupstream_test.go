@@ -52,6 +52,39 @@ func (c *chartTree) before(t *testing.T, address, settings string) *depot {
 	return openDepotUnready(t, map[string]repository{"helm": {upstream: "{url: " + address + ", refresh: 1ns, timeout: 1s, " + settings + "}"}})
 }
 
+// Charts that the index names at another server come from there if that is configured, and otherwise from beside the index: the
+// other name may be ours.
+func TestChartsInFrontOfAnIndexWhoseChartsAreElsewhere(t *testing.T) {
+	t.Parallel()
+	c := newChartTree(t)
+	first := c.add(t, "1.0.0")
+	index, charts := world.Record(t, c.nginx.URL), world.Record(t, c.nginx.URL)
+	c.helm.Run(t, "repo", "index", c.dir, "--url", charts.URL)
+	asked := func(r *world.Recorder) (n int) {
+		for _, q := range r.Requests() {
+			if strings.HasSuffix(q.Path, ".tgz") {
+				n++
+			}
+		}
+		r.Reset()
+		return n
+	}
+	for _, tt := range []struct {
+		origins        string
+		beside, charts int
+	}{{"[]", 1, 0}, {"[" + charts.URL + "]", 0, 1}} {
+		m := c.before(t, index.URL, "trust: unverified, redirect_origins: "+tt.origins).helmOf(t, 3)
+		got, err := m.pulls(t, "hello", "1.0.0")
+		must(t, err)
+		if want, err := os.ReadFile(first); err != nil || got != string(want) {
+			t.Errorf("with redirect_origins %s, helm has pulled another chart (%v)", tt.origins, err)
+		}
+		if beside, elsewhere := asked(index), asked(charts); beside != tt.beside || elsewhere != tt.charts {
+			t.Errorf("with redirect_origins %s, %d charts came from beside the index and %d from elsewhere", tt.origins, beside, elsewhere)
+		}
+	}
+}
+
 // What the upstream's index lists is what helm verifies by our provenance, and what is uploaded through us goes there, too. A chart
 // that is not the one of the index passes for nobody, and nobody's index but the upstream's own is followed.
 func TestChartsInFrontOfATree(t *testing.T) {

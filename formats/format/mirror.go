@@ -47,6 +47,10 @@ type Upstream interface {
 	// Cleartext returns the text of a clear-signed document, without its signature, after that was verified. See Verify.
 	Cleartext(document []byte) ([]byte, error)
 
+	// Reaches reports whether a file may be fetched from a whole address, for indexes whose addresses may be meant otherwise:
+	// see [Foreign].Source. What Follow makes of the answer belongs into the context of Emit.
+	Reaches(address string) bool
+
 	// Known reports whether all stanzas of a part of the index with these bytes are known already, so that they need not
 	// be emitted. Parts are named by the format; the digest is a SHA-256 that is signed.
 	Known(part string, digest []byte) bool

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,8 @@ type Tree struct {
 	Key string
 	// Time is when its signatures were made.
 	Time time.Time
+	// Elsewhere are the whole addresses from which files may be fetched.
+	Elsewhere []string
 
 	Fetched []string
 	Emitted []string
@@ -69,6 +72,9 @@ func (t *Tree) Verify(s scheme.Scheme, message io.Reader, signature []byte) (tim
 	}
 	return t.Time, nil
 }
+
+// Reaches reports whether an address is one of Elsewhere.
+func (t *Tree) Reaches(address string) bool { return slices.Contains(t.Elsewhere, address) }
 
 // Cleartext returns the text of a document of Clearsign.
 func (t *Tree) Cleartext(document []byte) ([]byte, error) {

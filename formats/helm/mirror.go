@@ -22,6 +22,9 @@ const (
 	indexSignatureMost = 64 << 10
 )
 
+// elsewhere is the context of an entry whose chart is fetched from its whole address.
+const elsewhere = "elsewhere"
+
 // Scope returns the only scope, the index of all charts.
 func (f *Format) Scope(p string) (string, bool) {
 	chart := strings.TrimSuffix(strings.TrimSuffix(p, provenanceSuffix), ".asc")
@@ -63,7 +66,11 @@ func (f *Format) Follow(u format.Upstream, _ string) (format.Edition, error) {
 			if err != nil {
 				return format.Edition{}, format.Malformedf("%s has a date of %.100s that cannot be: %.200v", indexName, e.file(), err)
 			}
-			if err := u.Emit(indexName, "", stanza); err != nil {
+			context := ""
+			if u.Reaches(e.address()) {
+				context = elsewhere
+			}
+			if err := u.Emit(indexName, context, stanza); err != nil {
 				return format.Edition{}, err
 			}
 		}
@@ -90,9 +97,10 @@ func verifyIndex(u format.Upstream, index format.Blob) error {
 	return err
 }
 
-// Describe reads an entry. The chart is at its first address; one with a server in it, as helm repo index --url writes it, is taken
-// for one beside the index. Its digest says what it is.
-func (f *Format) Describe(_, _ string, stanza []byte, _ []format.Signature) (format.Foreign, error) {
+// Describe reads an entry. The chart is at its first address. One with a server in it is asked for there, if that may be, and is
+// otherwise taken for one beside the index: that is how helm repo index --url writes it for the name that clients know, which may
+// be ours by now. Its digest says what the chart is.
+func (f *Format) Describe(_, context string, stanza []byte, _ []format.Signature) (format.Foreign, error) {
 	var e entry
 	if err := json.Unmarshal(stanza, &e); err != nil {
 		return format.Foreign{}, format.Malformedf("%.200q is no entry of an index", stanza)
@@ -109,6 +117,9 @@ func (f *Format) Describe(_, _ string, stanza []byte, _ []format.Signature) (for
 	if err != nil {
 		return format.Foreign{}, err
 	}
+	if address := e.address(); context == elsewhere && address != "" {
+		source = address
+	}
 	e.URLs, e.Digest = []string{e.file()}, hex.EncodeToString(sum)
 	data, err := e.line()
 	if err != nil {
@@ -122,6 +133,14 @@ func (f *Format) Describe(_, _ string, stanza []byte, _ []format.Signature) (for
 		Size:   -1,
 		SHA256: sum,
 	}, nil
+}
+
+// address returns the whole address of a chart, if the entry says one.
+func (e *entry) address() string {
+	if len(e.URLs) > 0 && strings.Contains(e.URLs[0], "://") {
+		return e.URLs[0]
+	}
+	return ""
 }
 
 // source returns the path of a chart at the upstream.

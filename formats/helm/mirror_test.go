@@ -50,6 +50,25 @@ func unverified(text string) *formattest.Tree {
 	return &formattest.Tree{Files: map[string][]byte{"index.yaml": []byte(text)}}
 }
 
+// Where a server may be asked, a chart that the index names there is fetched from there.
+func TestChartsMayBeElsewhere(t *testing.T) {
+	const address = "https://charts.example.org/stable/foo-0.9.0.tgz"
+	u := unverified(index(""))
+	u.Elsewhere = []string{address}
+	_, files, err := u.Describe(open(t), "")
+	if err != nil || len(files) != 3 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for i, want := range []string{"foo-1.0.0.tgz", address, "charts/foo.tgz"} {
+		if files[i].Source != want {
+			t.Errorf("%s is at %s, want %s", files[i].Path, files[i].Source, want)
+		}
+	}
+	if entry := string(files[1].Entries[0].Data); strings.Contains(entry, "example.org") {
+		t.Errorf("our index says %s", entry)
+	}
+}
+
 func TestAnIndexIsFollowedAsHelmWritesIt(t *testing.T) {
 	u := unverified(index(""))
 	e, files, err := u.Describe(open(t), "")

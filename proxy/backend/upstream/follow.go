@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"hallmark/formats/format"
@@ -50,13 +51,13 @@ type note struct {
 	Validators Validators
 	Limit      int64 // the most bytes that its format takes of it
 	// Trust is that of the keys which checked it, of those that vouch for it, and of the settings by which it was read. With
-	// others, what was taken over must be checked again.
+	// others, what was taken over must be read again.
 	Trust string
 }
 
 // trust tells apart the keys that what is listed depends on.
 func (r *Repository) trust() string {
-	return r.options.Keys.Trust() + r.publish.Vouchers() + r.publish.Settings
+	return r.options.Keys.Trust() + r.publish.Vouchers() + r.publish.Settings + strings.Join(r.options.Client.options.RedirectOrigins, " ")
 }
 
 func noteOf(f publish.Followed) (n note, err error) {

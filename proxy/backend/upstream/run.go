@@ -238,6 +238,11 @@ func (u *run) keep(id print, path string) {
 // maxFiles is how many files the index of a scope may list.
 const maxFiles = 2_000_000
 
+// Reaches implements [format.Upstream].
+func (u *run) Reaches(address string) bool {
+	return isAddress(address) && u.r.options.Client.Reach(address) == nil
+}
+
 // Emit implements [format.Upstream].
 func (u *run) Emit(name, context string, stanza []byte) error {
 	id := u.printOf(context, stanza)
