@@ -76,6 +76,57 @@ func TestAnOlderIndexIsRefusedAndTheLogSaysSo(t *testing.T) {
 	}
 }
 
+// What there is not is nobody's fault, what there is no more is.
+func TestTheLogNamesWhatHasGoneAndNotWhatNeverWas(t *testing.T) {
+	s := newArchive(t)
+	s.publishArchive("stable", s.now, 0, "a")
+	if _, err := s.get("dists/stabel/Release"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a distribution that there is not: %v", err)
+	}
+	s.mustGet("dists/stable/Release")
+	if log := s.log.String(); strings.Contains(log, "level=WARN") {
+		t.Errorf("the log says\n%s", log)
+	}
+	s.server.remove("dists/stable/Release")
+	s.later()
+	s.mustGet("dists/stable/Release")
+	if log := s.log.String(); strings.Count(log, "is not taken over") != 1 || !strings.Contains(log, "was there before") {
+		t.Errorf("of one that has gone the log says\n%s", log)
+	}
+}
+
+// An index that has not changed is read again where the settings by which it is read have.
+func TestAnIndexIsReadAgainByOtherSettings(t *testing.T) {
+	s := newArchive(t)
+	s.publishArchive("stable", s.now, 0, "a", "b")
+	lists := func(what string, want bool) {
+		t.Helper()
+		release, err := s.get("dists/stable/main/binary-amd64/Packages")
+		if err != nil || strings.Contains(release, "Package: b") != want {
+			t.Errorf("%s: %v\n%s", what, err, release)
+		}
+	}
+	lists("with all architectures", true)
+	for _, tt := range []struct {
+		what   string
+		wanted []string
+		lists  bool
+	}{
+		{"with another one alone", []string{"arm64"}, false},
+		{"with this one again", []string{"amd64"}, true},
+	} {
+		settings := debian.Defaults()
+		settings.UpstreamArchitectures = tt.wanted
+		f, err := debian.New(settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.format, s.settings = f, fmt.Sprint(settings)
+		s.restart()
+		lists(tt.what, tt.lists)
+	}
+}
+
 func TestTheEndOfAnIndexsValidityIsNeverExtended(t *testing.T) {
 	s := newArchive(t)
 	s.publishArchive("stable", s.now, 2*time.Hour, "a")

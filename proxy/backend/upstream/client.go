@@ -7,7 +7,6 @@ package upstream
 
 import (
 	"context"
-
 	"fmt"
 	"io"
 	"io/fs"

@@ -76,10 +76,22 @@ func (r *Repository) refresh(ctx context.Context, name string) error {
 	s.next = now.Add(r.options.Refresh)
 	if s.err != nil {
 		s.next = now.Add(min(r.options.Refresh, soon))
+	}
+	if s.err != nil && !r.neverWas(ctx, name, s.err) {
 		r.options.Log.Warn("the upstream's index is not taken over", "repository", r.options.Name,
 			"upstream", r.options.Client.Host(), "scope", name, "error", s.err)
 	}
 	return r.stillGood(ctx, name, s.err)
+}
+
+// neverWas reports whether an attempt to follow a scope ended with err because the upstream has none, and never had one: what
+// clients ask for by a wrong name is nobody's fault.
+func (r *Repository) neverWas(ctx context.Context, name string, err error) bool {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	_, err = r.publish.Followed(ctx, name)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // errNoOther: the upstream was asked, and its index is the one that has run out.

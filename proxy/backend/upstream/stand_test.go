@@ -118,6 +118,8 @@ func (s *server) set(files map[string]string) {
 	}
 }
 
+func (s *server) remove(path string) { s.mu.Lock(); defer s.mu.Unlock(); delete(s.files, path) }
+
 func (s *server) fail(status int) { s.mu.Lock(); defer s.mu.Unlock(); s.status = status }
 
 // asked returns the requests since it was called last.
@@ -136,11 +138,13 @@ type stand struct {
 	url    *url.URL
 	dir    string
 	format format.Format
-	keys   *upstream.Keys
-	ring   *signing.Ring
-	theirs *signing.Ring
-	now    time.Time
-	log    bytes.Buffer
+	// settings tell apart those of the format.
+	settings string
+	keys     *upstream.Keys
+	ring     *signing.Ring
+	theirs   *signing.Ring
+	now      time.Time
+	log      bytes.Buffer
 
 	ledger  *ledger.Ledger
 	front   *upstream.Repository
@@ -203,7 +207,7 @@ func (s *stand) open() {
 	})
 	must(err)
 	s.publish, err = publish.Open(ctx, publish.Options{
-		Name: "front", Format: s.format, Ring: s.ring, State: kept, Tree: s.front, Blobs: blobs, Spool: spooled, Log: log,
+		Name: "front", Format: s.format, Settings: s.settings, Ring: s.ring, State: kept, Tree: s.front, Blobs: blobs, Spool: spooled, Log: log,
 		Now: func() time.Time { return s.now }, Upstream: s.front, Behind: &format.Behind{},
 	})
 	must(err)
