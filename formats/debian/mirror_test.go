@@ -196,6 +196,21 @@ func TestFilesOfSourcesAreListedOneByOne(t *testing.T) {
 	}
 }
 
+// Debian's node-lodash has 292 files.
+func TestASourceMayHaveHundredsOfFiles(t *testing.T) {
+	for n, taken := range map[int]bool{292: true, 500: true, 501: false} {
+		var sums strings.Builder
+		for i := range n {
+			fmt.Fprintf(&sums, " %064x 3 hello_1.0.orig-%d.tar.xz\n", i, i)
+		}
+		stanza := "Package: hello\nBinary: hello\nVersion: 1.0\nArchitecture: any\nDirectory: pool/h/hello\nChecksums-Sha256:\n" + sums.String()
+		_, files, err := published{files: map[string]string{"main/source/Sources": stanza}}.tree().Describe(open(t, nil), "stable")
+		if taken && (err != nil || len(files) != n) || !taken && !errors.Is(err, format.ErrMalformed) {
+			t.Errorf("of %d files %d are listed: %v", n, len(files), err)
+		}
+	}
+}
+
 // A translation that has a name of its own in each edition waits for somebody who wants that language.
 func TestTranslations(t *testing.T) {
 	const de, fr = "main/i18n/Translation-de", "main/i18n/Translation-fr"
@@ -287,6 +302,7 @@ func TestBadReleasesOfAnUpstreamAreRefused(t *testing.T) {
 		"no components":                  replaced("Components: main contrib\n", ""),
 		"a component that leads upwards": replaced("contrib", ".."),
 		"one that does after a slash":    replaced("contrib", "updates/.."),
+		"as many with a slash":           replaced("contrib", "x/"+strings.Join(manyNames(201), " x/")),
 		"one that ends in a slash":       replaced("contrib", "updates/"),
 		"a component in a folder": {fields: strings.Replace(released, "contrib", "a/main", 1),
 			files: map[string]string{"main/binary-amd64/Packages": "", "a/main/binary-amd64/Packages": ""}},

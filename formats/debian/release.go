@@ -27,6 +27,8 @@ type release struct {
 	until         time.Time
 }
 
+var errManyNames = format.Malformedf("it names more than %d components or architectures", maxReleaseNames)
+
 // A releaseFile is a file that a Release names.
 type releaseFile struct {
 	digest []byte
@@ -47,6 +49,9 @@ func parseRelease(text []byte) (release, error) {
 	r := release{byHash: strings.EqualFold(fields.Get("Acquire-By-Hash"), "yes")}
 	if r.components = strings.Fields(fields.Get("Components")); len(r.components) == 0 {
 		return release{}, format.Malformedf("it names no Components: a repository without (a flat one) cannot be followed")
+	}
+	if len(r.components) > maxReleaseNames { // each is looked for among all files
+		return release{}, errManyNames
 	}
 	if r.files, err = releaseFiles(fields); err != nil {
 		return release{}, err
@@ -70,7 +75,7 @@ func parseRelease(text []byte) (release, error) {
 	for _, names := range []*[]string{&r.components, &r.architectures} {
 		slices.Sort(*names)
 		if *names = slices.Compact(*names); len(*names) > maxReleaseNames {
-			return release{}, format.Malformedf("it names more than %d components or architectures", maxReleaseNames)
+			return release{}, errManyNames
 		}
 	}
 	date, err := parseDate(fields, "Date")

@@ -127,6 +127,8 @@ func TestAMirrorThatBreaksItsContractIsCaught(t *testing.T) {
 		}},
 		{"it says nothing of a file's bytes", lists, "nothing says", tinyMirror{describe: described(func(f *format.Foreign) { f.SHA256 = nil })}},
 		{"it describes another path", lists, "the upstream has no", tinyMirror{describe: described(func(f *format.Foreign) { f.Path += "x" })}},
+		{"it describes a source outside of the upstream", lists, "is not clean", tinyMirror{describe: described(func(f *format.Foreign) { f.Source = "../x" })}},
+		{"it describes a source with a password", lists, "not a plain address", tinyMirror{describe: described(func(f *format.Foreign) { f.Source = "https://a:b@example.org/x" })}},
 		{"it describes another source", lists, "the upstream has no", tinyMirror{describe: described(func(f *format.Foreign) { f.Source = "x" })}},
 		{"it describes a path that is not clean", lists, "is not clean", tinyMirror{describe: described(func(f *format.Foreign) { f.Path = "../x" })}},
 		{"it describes another digest", lists, "the upstream has no", tinyMirror{

@@ -249,8 +249,8 @@ func (g *guard) foreignFault(f format.Foreign) string {
 	switch {
 	case g.packageFault(f.Package) != "":
 		return g.packageFault(f.Package)
-	case f.Source != "" && !strings.Contains(f.Source, "://") && pathFault(f.Source) != "":
-		return "its path at the upstream " + pathFault(f.Source)
+	case sourceFault(f.Source) != "":
+		return "its place at the upstream " + sourceFault(f.Source)
 	case f.SHA256 != nil && len(f.SHA256) != sha256.Size:
 		return fmt.Sprintf("its SHA-256 has %d bytes", len(f.SHA256))
 	case f.SHA256 == nil && f.Check == "":
@@ -295,4 +295,18 @@ func (g *guard) check(f format.Foreign, data []byte) error {
 		g.breach("the check %q of a file returns %v, want format.ErrMalformed", strings.ToValidUTF8(f.Check, "?"), err)
 	}
 	return err
+}
+
+// sourceFault says what is wrong with where an upstream has a file, or "".
+func sourceFault(source string) string {
+	switch {
+	case source == "":
+		return ""
+	case format.IsAddress(source):
+		if _, err := format.ParseAddress(source); err != nil {
+			return "is no address: " + err.Error()
+		}
+		return ""
+	}
+	return pathFault(source)
 }

@@ -137,10 +137,13 @@ func (f *Format) Describe(_, context string, stanza []byte, _ []format.Signature
 
 // address returns the whole address of a chart, if the entry says one.
 func (e *entry) address() string {
-	if len(e.URLs) > 0 && strings.Contains(e.URLs[0], "://") {
-		return e.URLs[0]
+	if len(e.URLs) == 0 {
+		return ""
 	}
-	return ""
+	if _, err := format.ParseAddress(e.URLs[0]); err != nil {
+		return ""
+	}
+	return e.URLs[0]
 }
 
 // source returns the path of a chart at the upstream.

@@ -146,10 +146,10 @@ func parseAnchor(data []byte) (anchor, error) {
 func (a anchor) source(dir string) (string, error) {
 	to := *a.address
 	to.Fragment, to.RawFragment = "", ""
-	switch {
-	case (to.Scheme == "https" || to.Scheme == "http") && to.Host != "" && to.User == nil && to.RawQuery == "" && len(to.String()) <= 2048:
+	if _, err := format.ParseAddress(to.String()); err == nil {
 		return to.String(), nil
-	case to.Scheme != "" || to.Host != "" || to.Opaque != "" || to.RawQuery != "":
+	}
+	if to.Scheme != "" || to.Host != "" || to.Opaque != "" || to.RawQuery != "" {
 		return "", format.Malformedf("the page links to %.200q, which is not the plain address of a file", a.address.String())
 	}
 	p := strings.TrimPrefix((&url.URL{Path: "/" + dir}).ResolveReference(&url.URL{Path: a.address.Path}).Path, "/")

@@ -19,8 +19,8 @@ import (
 // Settings are the settings of a repository of RubyGems.
 type Settings struct {
 	// Which gems get a signature of this repository inside: never; unsigned, those that come without one; or always, in place of
-	// the one they came with, which is kept beside the gem (authorExtension). gem and bundler look at it with a trust policy alone ("gem install -P HighSecurity"). A gem that
-	// comes with a signature must carry the certificates that it verifies by, whatever is set here.
+	// the one they came with, which is kept beside the gem. gem and bundler look at it with a trust policy alone ("gem install -P
+	// HighSecurity"). A gem that comes with a signature must carry the certificates that it verifies by, whatever is set here.
 	SignPackages string `yaml:"sign_packages"`
 }
 

@@ -59,8 +59,8 @@ func (a *archive) author() ([]byte, error) {
 		}
 		whole := a.files[name].whole
 		if int64(len(all))+whole.Size > maxAuthor {
-			return nil, format.Malformedf("the gem is signed, its gemspec is too long to be kept beside a new signature: more than %d bytes with its "+
-				"checksums; sign_packages: unsigned leaves such gems as they are", maxAuthor)
+			return nil, format.Malformedf("the gem is signed, and its gemspec is too long to be kept beside our signature: with the checksums it may have "+
+				"%d bytes; make it shorter, or have sign_packages set to unsigned, which leaves such gems as they are", maxAuthor)
 		}
 		part := make([]byte, whole.Size)
 		if _, err := a.blob.ReadAt(part, whole.Offset); err != nil {

@@ -5,7 +5,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,8 +16,11 @@ import (
 	"time"
 
 	"hallmark/formats/debian"
+	"hallmark/formats/helm"
 	"hallmark/proxy/backend"
 	"hallmark/proxy/backend/upstream"
+	"hallmark/signing/scheme"
+	"hallmark/signing/signingtest"
 )
 
 // newArchive returns a stand in front of a Debian archive that is trusted without a key.
@@ -124,6 +130,42 @@ func TestAnIndexIsReadAgainByOtherSettings(t *testing.T) {
 		s.format, s.settings = f, fmt.Sprint(settings)
 		s.restart()
 		lists(tt.what, tt.lists)
+	}
+}
+
+// And where files may come from another origin: a chart that was beside the index, and is not there, comes from there then.
+func TestAnIndexIsReadAgainWhenFilesMayComeFromElsewhere(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { io.WriteString(rw, "a chart") }))
+	defer elsewhere.Close()
+	f, err := helm.New(helm.Settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStand(t, f, signingtest.Key(t, scheme.Package, scheme.OpenPGP, "ed25519"))
+	s.keys = upstream.Unverified()
+	s.restart()
+	s.server.set(map[string]string{"index.yaml": fmt.Sprintf("apiVersion: v1\nentries:\n  foo:\n  - {apiVersion: v2, name: foo, version: 1.0.0, digest: %x, urls: ['%s/foo-1.0.0.tgz']}\n"+
+		"generated: '2026-01-01T00:00:00Z'\n", sha256.Sum256([]byte("a chart")), elsewhere.URL)})
+	if _, err := s.get("foo-1.0.0.tgz"); !errors.Is(err, backend.ErrUpstream) {
+		t.Errorf("where the origin is not listed: %v", err)
+	}
+	s.origins = []string{elsewhere.URL}
+	s.restart()
+	if got := s.mustGet("foo-1.0.0.tgz"); got != "a chart" {
+		t.Errorf("where it is: %q", got)
+	}
+}
+
+// What was taken over stays good where only settings have changed and the upstream has a bad index by now.
+func TestOtherSettingsTakeNothingAway(t *testing.T) {
+	s := newArchive(t)
+	s.publishArchive("stable", s.now, 0, "a")
+	before := s.mustGet(fmt.Sprintf(packagesOf, "stable"))
+	s.server.set(map[string]string{"dists/stable/Release": "nonsense"})
+	s.settings = "others"
+	s.restart()
+	if now := s.mustGet(fmt.Sprintf(packagesOf, "stable")); now != before {
+		t.Errorf("it lists\n%s", now)
 	}
 }
 

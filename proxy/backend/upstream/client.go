@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"hallmark/formats/format"
 	"hallmark/proxy/backend"
 )
 
@@ -246,7 +247,7 @@ func (c *Client) Ready(ctx context.Context) error {
 func (c *Client) request(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
 	file, folder := path, false
 	if method == http.MethodGet {
-		if isAddress(path) {
+		if format.IsAddress(path) {
 			target, err := c.address(path)
 			if err != nil {
 				return nil, err

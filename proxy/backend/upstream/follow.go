@@ -50,15 +50,22 @@ type note struct {
 	Digest     []byte // of that file
 	Validators Validators
 	Limit      int64 // the most bytes that its format takes of it
-	// Trust is that of the keys which checked it, of those that vouch for it, and of the settings by which it was read. With
-	// others, what was taken over must be read again.
+	// Trust is that of the keys which checked it, and of those that vouch for it. With others, what was taken over must be checked again.
 	Trust string
+	// Reading tells apart the settings by which it was read. By others it is read again; what was taken over is good all the same.
+	Reading string
 }
 
 // trust tells apart the keys that what is listed depends on.
-func (r *Repository) trust() string {
-	return r.options.Keys.Trust() + r.publish.Vouchers() + r.publish.Settings + strings.Join(r.options.Client.options.RedirectOrigins, " ")
+func (r *Repository) trust() string { return r.options.Keys.Trust() + r.publish.Vouchers() }
+
+// reading tells apart the settings by which an index is read: those of the format, and where files may come from.
+func (r *Repository) reading() string {
+	return r.publish.Settings + "\n" + strings.Join(r.options.Client.options.RedirectOrigins, " ")
 }
+
+// asBefore reports whether a note was made by the keys and the settings of now.
+func (r *Repository) asBefore(n note) bool { return n.Trust == r.trust() && n.Reading == r.reading() }
 
 func noteOf(f publish.Followed) (n note, err error) {
 	if len(f.Note) > 0 {
@@ -84,7 +91,7 @@ func (r *Repository) follow(ctx context.Context, name string, s *scope) error {
 	}
 	run := newRun(ctx, r, name, &s.known)
 	defer func() { run.close() }()
-	if before.Anchor != "" && before.Trust == r.trust() {
+	if before.Anchor != "" && r.asBefore(before) {
 		if err := run.begin(before); err != nil || run.unchanged {
 			return err
 		}
@@ -113,11 +120,11 @@ func (r *Repository) follow(ctx context.Context, name string, s *scope) error {
 		return fmt.Errorf("%w: it is of %s, and that was of %s", errOlder, orderText(edition.Order), orderText(followed.Order))
 	}
 	change := run.change(edition)
-	run.note.Trust = r.trust()
+	run.note.Trust, run.note.Reading = r.trust(), r.reading()
 	if change.Note, err = json.Marshal(run.note); err != nil {
 		return err
 	}
-	if followedBefore && len(change.Add)+len(change.Remove) == 0 && sameEdition(edition, followed.Edition) && before.Anchor == "" && run.note.Anchor == "" && before.Trust == run.note.Trust {
+	if followedBefore && len(change.Add)+len(change.Remove) == 0 && sameEdition(edition, followed.Edition) && before.Anchor == "" && run.note.Anchor == "" && r.asBefore(before) {
 		return nil
 	}
 	if err := run.fetchNow(change.Add); err != nil {

@@ -36,13 +36,10 @@ func locate(base *url.URL, path string) (string, error) {
 	return target.String(), nil
 }
 
-// isAddress tells the whole address of a file from a path. No path below an upstream's URL has an empty segment.
-func isAddress(source string) bool { return strings.Contains(source, "://") }
-
 // Reach returns an error unless a file may be fetched from where an index says that it is: a path, or a whole address at the
 // upstream's origin or at one that is listed.
 func (c *Client) Reach(source string) error {
-	if !isAddress(source) {
+	if !format.IsAddress(source) {
 		return nil
 	}
 	_, err := c.address(source)
@@ -51,10 +48,10 @@ func (c *Client) Reach(source string) error {
 
 // address returns the whole address of a file, if we may ask there.
 func (c *Client) address(source string) (string, error) {
-	u, err := url.Parse(source)
+	u, err := format.ParseAddress(source)
 	switch {
-	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Host == "", u.User != nil, u.RawQuery != "", u.Fragment != "":
-		return "", c.fault("links to %.200q, which is not a plain address of http or https", source)
+	case err != nil:
+		return "", c.fault("has a link: %v", err)
 	case c.options.URL.Scheme == "https" && u.Scheme == "http":
 		return "", c.fault("is asked by https, and links to %.200q, by http", source)
 	case origin(u) != origin(c.options.URL) && !c.listed(origin(u)):

@@ -240,7 +240,7 @@ const maxFiles = 2_000_000
 
 // Reaches implements [format.Upstream].
 func (u *run) Reaches(address string) bool {
-	return isAddress(address) && u.r.options.Client.Reach(address) == nil
+	return format.IsAddress(address) && u.r.options.Client.Reach(address) == nil
 }
 
 // Emit implements [format.Upstream].

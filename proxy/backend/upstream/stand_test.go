@@ -138,8 +138,9 @@ type stand struct {
 	url    *url.URL
 	dir    string
 	format format.Format
-	// settings tell apart those of the format.
+	// settings tell apart those of the format; files may come from origins, too.
 	settings string
+	origins  []string
 	keys     *upstream.Keys
 	ring     *signing.Ring
 	theirs   *signing.Ring
@@ -154,9 +155,12 @@ type stand struct {
 // refresh is how old the index may be. The clock of a stand moves only where a test moves it.
 const refresh = time.Minute
 
-func newStand(t *testing.T, f format.Format) *stand {
+// newStand returns a stand with keys for an index and for files, and with more.
+func newStand(t *testing.T, f format.Format, more ...*signing.Key) *stand {
+	keys := append(more, signingtest.Key(t, scheme.Index, scheme.OpenPGP, "ed25519"), signingtest.Key(t, scheme.File, scheme.OpenPGP, "ed25519"),
+		signingtest.Key(t, scheme.File, scheme.ECDSA, "p256"))
 	s := &stand{
-		t: t, server: &server{files: map[string][]byte{}}, dir: t.TempDir(), format: f, ring: signingtest.Packages(t, "front"),
+		t: t, server: &server{files: map[string][]byte{}}, dir: t.TempDir(), format: f, ring: signingtest.Ring(t, "front", keys...),
 		theirs: signingtest.Ring(t, "theirs", signingtest.Key(t, scheme.Index, scheme.OpenPGP, "ed25519")), now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 	}
 	web := httptest.NewServer(s.server)
@@ -203,7 +207,7 @@ func (s *stand) open() {
 	kept := hosted.New("front", s.ledger, blobs)
 	s.front, err = upstream.New(upstream.Options{
 		Name: "front", Format: s.format, Ledger: kept, Blobs: blobs, Cache: cache, Keys: s.keys, Spool: spooled, Refresh: refresh, Limit: 1 << 20,
-		Client: upstream.NewClient(upstream.ClientOptions{URL: s.url, Timeout: 5 * time.Second}), Log: log, Now: func() time.Time { return s.now },
+		Client: upstream.NewClient(upstream.ClientOptions{URL: s.url, RedirectOrigins: s.origins, Timeout: 5 * time.Second}), Log: log, Now: func() time.Time { return s.now },
 	})
 	must(err)
 	s.publish, err = publish.Open(ctx, publish.Options{
