@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -20,7 +21,8 @@ import (
 const clientsAtOnce = 8
 
 // uploads measures how fast many small packages get in, by clients that each wait for the answer before they send the
-// next one. The packages are made before.
+// next one. The packages are made before. Beside it stand the peers, which are given all of them at once as files, and
+// sign no more than the index.
 func (b *bench) uploads(t world.T) {
 	goals := map[string]float64{ed25519: 1000, rsa3072: 300}
 	for _, g := range b.goods {
@@ -28,6 +30,7 @@ func (b *bench) uploads(t world.T) {
 		for i := range packages {
 			packages[i] = g.make(i, 1)
 		}
+		peers := b.peersAtOnce(t, g, packages)
 		for _, key := range []string{ed25519, rsa3072} {
 			t.Logf("uploads, %s, %s", g.title, key)
 			proxy, s := startShelf(t, g, "uploads", key, clientsAtOnce, places{})
@@ -39,7 +42,7 @@ func (b *bench) uploads(t world.T) {
 			rate := float64(len(packages)) / time.Since(began).Seconds()
 			peak := mebibytes(t, proxy.Pid(), "VmHWM")
 			s.stop()
-			alone := ""
+			alone := peers
 			if key == rsa3072 {
 				alone = fmt.Sprintf("%.0f signatures/s", signaturesPerSecond(t))
 			}
@@ -51,6 +54,30 @@ func (b *bench) uploads(t world.T) {
 			})
 		}
 	}
+}
+
+// peersAtOnce says how many packages a second each peer adds.
+func (b *bench) peersAtOnce(t world.T, g goods, packages []pkg) string {
+	source := source{g, t.TempDir()}
+	files := make([]string, len(packages))
+	for i, p := range packages {
+		var err error
+		if files[i], err = source.write(p); err != nil {
+			t.Fatalf("%v", err)
+		}
+	}
+	var rates []string
+	for _, c := range b.startPeers(t, source) {
+		t.Logf("uploads, %s: %s", g.title, c.name)
+		syscall.Sync()
+		began := time.Now()
+		if err := c.keeper.(*peer).add(t.Context(), files...); err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		rates = append(rates, fmt.Sprintf("%s: %.0f/s", c.name, float64(len(files))/time.Since(began).Seconds()))
+		c.leave()
+	}
+	return strings.Join(rates, ", ")
 }
 
 // signaturesPerSecond returns how many RSA-3072 signatures all processors make that do nothing else. Each upload needs one.
