@@ -52,9 +52,10 @@ func (w *world) load() (*config.Config, error) {
 func rootCommand(w *world) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "proxy",
-		Short: "Hallmark signs what is pushed: a proxy in front of registries",
-		Long: `Hallmark stands in front of an OCI registry, or is one itself, and signs every
-image that is pushed through it before anybody can see it. Clients stay as they are.
+		Short: "Hallmark signs what is pushed: a proxy in front of registries and package repositories",
+		Long: `Hallmark stands in front of an OCI registry and of package repositories, or is
+these itself. It signs every image, package and file that is pushed through it, and the
+indexes that list them, before anybody can see them. Clients stay as they are.
 
 Without a command and without a configuration it serves on 127.0.0.1:8080, keeps
 everything under ./data and generates its keys:
@@ -63,6 +64,10 @@ everything under ./data and generates its keys:
   docker push 127.0.0.1:8080/team/app:1
   cosign verify --private-infrastructure=true \
     --key http://127.0.0.1:8080/-/keys/images/cosign.pub 127.0.0.1:8080/team/app:1
+  curl -T hello_1.0_amd64.deb http://127.0.0.1:8080/debian/stable/main/
+  curl -s 'http://127.0.0.1:8080/-/setup/debian?client=apt' | sudo sh && sudo apt-get install hello
+
+There is a repository of each format, named after it; "proxy repo list" lists them.
 
 Settings come from flags, then HALLMARK_* environment variables, then the file
 given by --config; config.example.yml explains each.`,
