@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"hallmark/formats/format"
@@ -19,6 +20,7 @@ const (
 	maxInfo         = 8 << 20
 	maxSignature    = 64 << 10
 	maxLine         = 64 << 10 // of info
+	maxGems         = 20_000   // by name in versions, and by version in the older index
 )
 
 // Scope returns the one scope of an upstream: its index is one, whatever it is made of.
@@ -32,14 +34,17 @@ func (f *Format) Scope(p string) (scope string, ok bool) {
 func (f *Format) Follow(u format.Upstream, scope string) (format.Edition, error) {
 	versions, err := fetchSigned(u, versionsFile, maxVersionsFile)
 	if errors.Is(err, fs.ErrNotExist) && trustsAnything(u) {
-		return format.Edition{}, followSpecs(u)
+		return format.Edition{}, f.followSpecs(u)
 	}
 	if err != nil {
 		return format.Edition{}, err
 	}
-	sums, names, err := parseVersions(versions)
+	sums, names, err := parseVersions(versions, f.follows)
 	if err != nil {
 		return format.Edition{}, err
+	}
+	if len(names) > maxGems {
+		return format.Edition{}, tooMany(len(names))
 	}
 	for _, name := range names {
 		if err := followInfo(u, name, sums[name]); err != nil {
@@ -47,6 +52,18 @@ func (f *Format) Follow(u format.Upstream, scope string) (format.Edition, error)
 		}
 	}
 	return format.Edition{}, nil
+}
+
+// follows reports whether a gem is listed that an upstream has.
+func (f *Format) follows(name string) bool {
+	wanted := f.settings.UpstreamGems
+	return len(wanted) == 0 || slices.Contains(wanted, name)
+}
+
+// tooMany is for an upstream whose gems cannot be looked at one by one before a client is answered.
+func tooMany(gems int) error {
+	return format.Malformedf("the upstream has %d gems, and at most %d are listed: name those that you need, and what they depend on, "+
+		"in upstream_gems", gems, maxGems)
 }
 
 // trustsAnything reports whether the upstream is trusted without a key: only then is no signature at all a good one.
@@ -88,9 +105,9 @@ func belongs(p string, err error) error {
 	return err
 }
 
-// parseVersions returns the MD5 of each gem's info in hex, and the names in their order. A gem may have several lines, of which the
+// parseVersions returns the MD5 of the info of each gem that is wanted, in hex, and the names in their order. A gem may have several lines, of which the
 // last counts; rubygems.org adds to the file.
-func parseVersions(text []byte) (sums map[string]string, names []string, err error) {
+func parseVersions(text []byte, wanted func(string) bool) (sums map[string]string, names []string, err error) {
 	_, body, ok := bytes.Cut(text, []byte("\n---\n"))
 	if !ok {
 		return nil, nil, format.Malformedf("the upstream's %s has no line --- before its gems", versionsFile)
@@ -100,6 +117,9 @@ func parseVersions(text []byte) (sums map[string]string, names []string, err err
 		fields := strings.Split(strings.TrimSuffix(string(line), "\n"), " ")
 		if len(fields) != 3 {
 			return nil, nil, format.Malformedf("the upstream's %s has the line %.100q, which is not a name, versions and an MD5", versionsFile, line)
+		}
+		if !wanted(fields[0]) {
+			continue
 		}
 		sum, err := hex.DecodeString(fields[2])
 		if err != nil || len(sum) != md5.Size {

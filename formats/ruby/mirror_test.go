@@ -210,6 +210,55 @@ func TestACompactIndexIsFollowed(t *testing.T) {
 	}
 }
 
+// wanting returns settings that list some gems of an upstream alone.
+func wanting(names ...string) ruby.Settings {
+	s := ruby.Defaults()
+	s.UpstreamGems = names
+	return s
+}
+
+func TestOnlyWantedGemsOfAnUpstreamAreListed(t *testing.T) {
+	info := "---\n1.0 |checksum:" + strings.Repeat("ab", 32) + "\n"
+	all := fmt.Sprintf("---\n---\nunlisted 1.0 0\na 1.0 %x\n", md5.Sum([]byte(info)))
+	for what, tt := range map[string]struct {
+		upstream *formattest.Tree
+		gem      string
+	}{"compact": {signedIndex(all, info), "a"}, "older": {staticTree(t), "hello"}} {
+		_, files, err := tt.upstream.Describe(open(t, wanting(tt.gem, "elsewhere")), "")
+		if err != nil || len(files) == 0 {
+			t.Errorf("%s: %+v, %v", what, files, err)
+		}
+		for _, file := range files {
+			if file.Name != tt.gem {
+				t.Errorf("%s: %s is listed", what, file.Path)
+			}
+		}
+		if _, files, err := tt.upstream.Describe(open(t, wanting("elsewhere")), ""); err != nil || len(files) != 0 {
+			t.Errorf("%s, none of them wanted: %+v, %v", what, files, err)
+		}
+	}
+	if _, err := ruby.New(wanting("../a")); err == nil || !strings.Contains(err.Error(), "upstream_gems") {
+		t.Errorf("a name that leads upwards: %v", err)
+	}
+}
+
+func TestAnUpstreamOfEverythingIsRefusedAtOnce(t *testing.T) {
+	info := "---\n1.0 |checksum:" + strings.Repeat("ab", 32) + "\n"
+	versions := bytes.NewBufferString("---\n---\n")
+	fmt.Fprintf(versions, "a 1.0 %x\n", md5.Sum([]byte(info)))
+	for i := range 20_000 {
+		fmt.Fprintf(versions, "g%d 1.0 %032d\n", i, i)
+	}
+	u := signedIndex(versions.String(), info)
+	_, _, err := u.Describe(open(t, ruby.Defaults()), "")
+	if !errors.Is(err, format.ErrMalformed) || !strings.Contains(err.Error(), "20001 gems") || !strings.Contains(err.Error(), "upstream_gems") {
+		t.Errorf("%v", err)
+	}
+	if _, files, err := u.Describe(open(t, wanting("a")), ""); err != nil || len(files) != 1 {
+		t.Errorf("one of them wanted: %+v, %v", files, err)
+	}
+}
+
 func TestACompactIndexThatIsBrokenIsRefused(t *testing.T) {
 	sum := strings.Repeat("ab", 32)
 	good := "---\n1.0 |checksum:" + sum + "\n"

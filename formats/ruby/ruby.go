@@ -22,6 +22,9 @@ type Settings struct {
 	// the one they came with, which is kept beside the gem. gem and bundler look at it with a trust policy alone ("gem install -P
 	// HighSecurity"). A gem that comes with a signature must carry the certificates that it verifies by, whatever is set here.
 	SignPackages string `yaml:"sign_packages"`
+	// Of an upstream, the gems that are listed, such as [rails, rack]: what they depend on must be named, too. Empty: all of them,
+	// where they are at most 20,000.
+	UpstreamGems []string `yaml:"upstream_gems"`
 }
 
 // The values of [Settings].SignPackages.
@@ -32,7 +35,7 @@ const (
 )
 
 // Defaults returns the settings of a repository that has none.
-func Defaults() Settings { return Settings{SignPackages: signUnsigned} }
+func Defaults() Settings { return Settings{SignPackages: signUnsigned, UpstreamGems: []string{}} }
 
 // A Format is the format of RubyGems. It implements [format.Format], [format.Renderer], [format.Unwrapper], [format.Speaker],
 // [format.Mirror] and [format.Checker].
@@ -48,6 +51,11 @@ func New(s Settings) (*Format, error) {
 		s.SignPackages = signUnsigned
 	default:
 		return nil, fmt.Errorf("sign_packages is %q: it must be never, unsigned or always", s.SignPackages)
+	}
+	for _, name := range s.UpstreamGems {
+		if err := checkName(name); err != nil {
+			return nil, fmt.Errorf("upstream_gems: %w", err)
+		}
 	}
 	return &Format{s}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"compress/zlib"
 	"crypto/sha256"
 	"io"
+	"slices"
 
 	"hallmark/formats/format"
 	"hallmark/formats/internal/tarball"
@@ -17,7 +18,7 @@ const (
 
 // followSpecs reads the older index of an upstream, which says nothing of the bytes of gems. Of each gem that is new it reads the
 // gemspec in the quick index, and emits what a line of info would say, without a checksum.
-func followSpecs(u format.Upstream) error {
+func (f *Format) followSpecs(u format.Upstream) error {
 	for _, name := range []string{specsFile, prereleaseFile} {
 		b, err := u.Fetch(name, format.Wanted{Limit: maxSpecs})
 		if err != nil && name != specsFile {
@@ -29,6 +30,10 @@ func followSpecs(u format.Upstream) error {
 		ids, err := readSpecs(name, b)
 		if err != nil {
 			return err
+		}
+		ids = slices.DeleteFunc(ids, func(id identity) bool { return !f.follows(id.name) })
+		if len(ids) > maxGems {
+			return tooMany(len(ids))
 		}
 		for _, id := range ids {
 			if err := followQuick(u, id); err != nil {
