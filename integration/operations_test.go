@@ -112,13 +112,17 @@ func TestDraining(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// The body is sent when the server has asked for it: so the request is on its way there before the end.
+	patient := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Minute}}
+	defer patient.CloseIdleConnections()
 	answered := make(chan error, 1)
 	go func() {
 		req, err := http.NewRequest(http.MethodPatch, location.String(), r)
 		if err == nil {
 			req.Header.Set("Content-Type", "application/octet-stream")
+			req.Header.Set("Expect", "100-continue")
 			var resp *http.Response
-			if resp, err = http.DefaultClient.Do(req); err == nil {
+			if resp, err = patient.Do(req); err == nil {
 				resp.Body.Close()
 				if resp.StatusCode != http.StatusAccepted {
 					err = fmt.Errorf("status %d", resp.StatusCode)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -110,6 +111,13 @@ func TestPythonInFrontOfASignedIndex(t *testing.T) {
 	_, err := theirs.uploads(t, p, "twine 7", wheel("1.0"))
 	must(t, err)
 	has(t, p, "hello", "1.0")
+	const metadata = "/python/simple/hello/hello-1.0-py3-none-any.whl.metadata"
+	if !slices.ContainsFunc(theirs.Requests(), func(r world.Request) bool { return r.Path == metadata }) {
+		t.Error("no installer has asked for the metadata beside the file, which the page names")
+	}
+	if world.Get(t, theirs.URL+metadata) != world.Get(t, d.URL+metadata) {
+		t.Error("the upstream has other metadata than we serve")
+	}
 	_, err = d.uploads(t, p, "twine 7", wheel("2.0"))
 	must(t, err)
 	has(t, p, "hello", "2.0")

@@ -108,6 +108,9 @@ type Foreign struct {
 	Marks map[string]string
 	// Seals are wishes for signatures that the entries hold, of what the index says of the file: each has a Text and no Path.
 	Seals []Seal
+	// Of is the path of the file that this one stands beside, and is nothing without: where an upload stands in the place of that
+	// one, what stands beside it is the upload's. Empty: it stands for itself.
+	Of string
 	// Now says that the file belongs to the index: it is fetched before the edition is shown.
 	Now bool
 }

@@ -141,7 +141,7 @@ func (f *follower) take(foreign format.Foreign) *stored {
 	if err != nil {
 		f.tb.Fatalf("the upstream has no %s as Describe says: %v", source, err)
 	}
-	s := &stored{pkg: foreign.Package, uploaded: data, data: data, sidecars: map[string][]byte{}}
+	s := &stored{pkg: foreign.Package, of: foreign.Of, uploaded: data, data: data, sidecars: map[string][]byte{}}
 	if foreign.Now {
 		return s
 	}
@@ -173,7 +173,8 @@ func (f *follower) put(u Upload) {
 	f.republish()
 }
 
-// republish puts all shards together anew. An uploaded file stands in the place of a listed one of the same path.
+// republish puts all shards together anew. An uploaded file stands in the place of a listed one of the same path, and of what
+// stands beside that.
 func (f *follower) republish() {
 	f.tb.Helper()
 	touched := map[string]bool{}
@@ -182,7 +183,7 @@ func (f *follower) republish() {
 	}
 	f.packages = slices.Clone(f.uploads)
 	for _, s := range f.listed {
-		if !slices.ContainsFunc(f.uploads, func(u *stored) bool { return u.pkg.Path == s.pkg.Path }) {
+		if !slices.ContainsFunc(f.uploads, func(u *stored) bool { return u.pkg.Path == s.pkg.Path || u.pkg.Path == s.of }) {
 			f.packages = append(f.packages, s)
 		}
 	}
@@ -251,6 +252,8 @@ func (g *guard) foreignFault(f format.Foreign) string {
 		return g.packageFault(f.Package)
 	case sourceFault(f.Source) != "":
 		return "its place at the upstream " + sourceFault(f.Source)
+	case f.Of == f.Path:
+		return "it stands beside itself"
 	case f.SHA256 != nil && len(f.SHA256) != sha256.Size:
 		return fmt.Sprintf("its SHA-256 has %d bytes", len(f.SHA256))
 	case f.SHA256 == nil && f.Check == "":

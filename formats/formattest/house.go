@@ -42,6 +42,7 @@ type House struct {
 type stored struct {
 	op       format.Op
 	pkg      format.Package
+	of       string // the Of of a file of an upstream
 	uploaded []byte
 	seals    []format.Seal
 	data     []byte

@@ -2,7 +2,6 @@ package python
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -24,7 +23,7 @@ type link struct {
 	sha256         []byte
 	size           int64 // negative: unknown
 	requiresPython string
-	metadata       []byte    // that is served beside it; nil: none
+	metadata       []byte    // SHA-256 of those that are served beside it; nil: there are none
 	yanked         *string   // why; nil: it is not
 	uploaded       time.Time // zero: unknown
 }
@@ -43,8 +42,7 @@ func (l link) html() []byte {
 		fmt.Fprintf(&b, ` data-requires-python="%s"`, html.EscapeString(l.requiresPython))
 	}
 	if l.metadata != nil {
-		sum := sha256.Sum256(l.metadata)
-		fmt.Fprintf(&b, ` data-core-metadata="sha256=%x" data-dist-info-metadata="sha256=%x"`, sum, sum)
+		fmt.Fprintf(&b, ` data-core-metadata="sha256=%[1]x" data-dist-info-metadata="sha256=%[1]x"`, l.metadata)
 	}
 	if l.yanked != nil {
 		fmt.Fprintf(&b, ` data-yanked="%s"`, html.EscapeString(*l.yanked))
@@ -77,8 +75,7 @@ func (l link) json() ([]byte, error) {
 		entry.Size = &l.size
 	}
 	if l.metadata != nil {
-		sum := sha256.Sum256(l.metadata)
-		entry.CoreMetadata = &hashes{hex.EncodeToString(sum[:])}
+		entry.CoreMetadata = &hashes{hex.EncodeToString(l.metadata)}
 		entry.DistInfo = entry.CoreMetadata
 	}
 	if !l.uploaded.IsZero() {

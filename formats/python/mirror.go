@@ -16,6 +16,9 @@ import (
 	"hallmark/signing/scheme"
 )
 
+// contextMetadata is the context of a link that is emitted for the metadata beside its file. For the file itself it is empty.
+const contextMetadata = "metadata"
+
 const (
 	pageMost          = 64 << 20 // bytes of an upstream's page
 	pageSignatureMost = 64 << 10
@@ -51,7 +54,10 @@ func (f *Format) Follow(u format.Upstream, scope string) (format.Edition, error)
 		if _, ok := releaseOf(scope, a.file); !ok || !isFile(a.file) {
 			return nil
 		}
-		return u.Emit(pageHTML, "", anchor)
+		if err := u.Emit(pageHTML, "", anchor); err != nil || a.metadata() == nil {
+			return err
+		}
+		return u.Emit(pageHTML, contextMetadata, anchor)
 	})
 }
 
@@ -75,8 +81,9 @@ func verifyPage(u format.Upstream, page format.Blob, dir string) error {
 }
 
 // Describe reads a link, which must name the file's SHA-256; an address that begins with a slash is taken for one below the
-// upstream's URL. What the link says of metadata that is served beside the file is left out.
-func (f *Format) Describe(scope, _ string, stanza []byte, _ []format.Signature) (format.Foreign, error) {
+// upstream's URL. Metadata beside the file (PEP 658) are a file of their own, if the link names their SHA-256; otherwise they are
+// left out.
+func (f *Format) Describe(scope, context string, stanza []byte, _ []format.Signature) (format.Foreign, error) {
 	if !isName(scope) || normalize(scope) != scope {
 		return format.Foreign{}, format.Malformedf("%.200q is no project", scope)
 	}
@@ -88,15 +95,30 @@ func (f *Format) Describe(scope, _ string, stanza []byte, _ []format.Signature) 
 	if !ok || !isFile(a.file) {
 		return format.Foreign{}, format.Malformedf("%.200q is no distribution of %.100q", a.file, scope)
 	}
-	source, err := a.source(root + "/" + scope + "/")
-	if err != nil {
-		return format.Foreign{}, err
+	file := format.Foreign{
+		Package: format.Package{
+			Path: path.Join(root, scope, a.file), Name: scope, Version: of.version, Arch: of.platform, Shard: scope,
+		},
+		Size: -1,
+	}
+	if context == contextMetadata {
+		file.Of = file.Path
+		file.Path += metadataSuffix
+		if file.SHA256 = a.metadata(); file.SHA256 == nil {
+			return format.Foreign{}, format.Malformedf("the link to %s names no metadata", a.file)
+		}
+		file.Source, err = a.source(root+"/"+scope+"/", metadataSuffix)
+		return file, err
 	}
 	sum, err := a.sum()
 	if err != nil {
 		return format.Foreign{}, err
 	}
-	l := link{file: a.file, sha256: sum, size: -1}
+	file.SHA256 = sum
+	if file.Source, err = a.source(root+"/"+scope+"/", ""); err != nil {
+		return format.Foreign{}, err
+	}
+	l := link{file: a.file, sha256: sum, size: -1, metadata: a.metadata()}
 	for name, field := range a.attributes {
 		switch {
 		case len(field) > fieldMost || !utf8.ValidString(field) || strings.ContainsFunc(field, unicode.IsControl):
@@ -107,15 +129,8 @@ func (f *Format) Describe(scope, _ string, stanza []byte, _ []format.Signature) 
 			l.yanked = &field
 		}
 	}
-	entries, err := l.entries()
-	return format.Foreign{
-		Package: format.Package{
-			Path: path.Join(root, scope, a.file), Name: scope, Version: of.version, Arch: of.platform, Shard: scope, Entries: entries,
-		},
-		Source: source,
-		Size:   -1,
-		SHA256: sum,
-	}, err
+	file.Entries, err = l.entries()
+	return file, err
 }
 
 // An anchor is a link of a page.
@@ -142,21 +157,38 @@ func parseAnchor(data []byte) (anchor, error) {
 }
 
 // source returns the path of the file at the upstream, for a link on the page of a folder, or its address where the link is one:
-// pypi.org keeps its files on another server.
-func (a anchor) source(dir string) (string, error) {
+// pypi.org keeps its files on another server. A suffix makes it that of what stands beside the file.
+func (a anchor) source(dir, suffix string) (string, error) {
 	to := *a.address
 	to.Fragment, to.RawFragment = "", ""
+	to.Path += suffix
+	if to.RawPath != "" { // it is escaped in another way than Go would
+		to.RawPath += suffix
+	}
 	if _, err := format.ParseAddress(to.String()); err == nil {
 		return to.String(), nil
 	}
 	if to.Scheme != "" || to.Host != "" || to.Opaque != "" || to.RawQuery != "" {
 		return "", format.Malformedf("the page links to %.200q, which is not the plain address of a file", a.address.String())
 	}
-	p := strings.TrimPrefix((&url.URL{Path: "/" + dir}).ResolveReference(&url.URL{Path: a.address.Path}).Path, "/")
+	p := strings.TrimPrefix((&url.URL{Path: "/" + dir}).ResolveReference(&url.URL{Path: to.Path}).Path, "/")
 	if !fs.ValidPath(p) || len(p) > 2048 || !utf8.ValidString(p) || strings.ContainsFunc(p, unicode.IsControl) {
 		return "", format.Malformedf("the page links to %.200q, which is no path of a file", a.address.String())
 	}
 	return p, nil
+}
+
+// metadata returns the SHA-256 of the metadata beside the file, by PEP 658 or, which counts, by PEP 714. Nil: the link names none.
+func (a anchor) metadata() []byte {
+	value, ok := a.attributes["data-core-metadata"]
+	if !ok {
+		value = a.attributes["data-dist-info-metadata"]
+	}
+	sum, err := hex.DecodeString(strings.TrimPrefix(value, "sha256="))
+	if err != nil || len(sum) != 32 {
+		return nil
+	}
+	return sum
 }
 
 // sum returns the SHA-256 that stands behind the address.

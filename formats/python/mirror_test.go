@@ -55,6 +55,37 @@ func TestLinksAreFollowedAsServersWriteThem(t *testing.T) {
 	}
 }
 
+func TestMetadataBesideAFileAreAFileOfTheirOwn(t *testing.T) {
+	other := strings.Repeat("ab", 32)
+	for attributes, want := range map[string]string{
+		`data-core-metadata="sha256=` + sum + `"`:                                                sum,
+		`data-dist-info-metadata="sha256=` + sum + `"`:                                           sum,
+		`data-core-metadata="sha256=` + sum + `" data-dist-info-metadata="sha256=` + other + `"`: sum,
+		`data-core-metadata="true"`:                                                              "",
+		`data-core-metadata="sha256=` + sum[2:] + `"`:                                            "",
+		`data-core-metadata="md5=` + sum[:32] + `"`:                                              "",
+		`data-core-metadata="false" data-dist-info-metadata="sha256=` + sum + `"`:                "",
+		`data-requires-python=">=3"`:                                                             "",
+	} {
+		page := `<a href="https://files.example.org/a%2Bb/foo-1.0-py3-none-any.whl#sha256=` + other + `" ` + attributes + `>`
+		_, files, err := unverified(page).Describe(open(t), "foo")
+		if err != nil || files[0].Of != "" || len(files) != 1 && want == "" || len(files) != 2 && want != "" {
+			t.Errorf("%s: %+v, %v", attributes, files, err)
+			continue
+		}
+		if said := strings.Contains(string(files[0].Entries[0].Data), `data-core-metadata="sha256=`+sum+`"`); said != (want != "") {
+			t.Errorf("%s: the entry is %s", attributes, files[0].Entries[0].Data)
+		}
+		if want == "" {
+			continue
+		}
+		if m := files[1]; m.Path != files[0].Path+".metadata" || m.Source != "https://files.example.org/a%2Bb/foo-1.0-py3-none-any.whl.metadata" ||
+			m.Of != files[0].Path || fmt.Sprintf("%x", m.SHA256) != want || len(m.Entries) != 0 {
+			t.Errorf("%s: the metadata are %+v", attributes, m)
+		}
+	}
+}
+
 func TestPagesThatCannotBeTakenAreRefused(t *testing.T) {
 	for name, page := range map[string]string{
 		"a server without a scheme":    `<a href="//files.example.org/foo-1.0.tar.gz#sha256=` + sum + `">`,

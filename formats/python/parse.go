@@ -2,6 +2,7 @@ package python
 
 import (
 	"crypto"
+	"crypto/sha256"
 	"path"
 	"strings"
 
@@ -51,7 +52,8 @@ func (f *Format) Parse(op format.Op, b format.Blob, _ []format.Signature) (forma
 		l.yanked = &reason
 	}
 	if isWheel(op.Name) {
-		l.metadata = data
+		sum := sha256.Sum256(data)
+		l.metadata = sum[:]
 		p.Beside = append(p.Beside, format.Beside{Path: p.Path + metadataSuffix, Data: data})
 	}
 	for _, own := range []struct{ mark, suffix string }{{markSignature, authorSuffix}, {markAttestations, attestationsSuffix}} {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"hallmark/formats/format"
 	"hallmark/proxy/backend"
@@ -32,9 +33,15 @@ func (g *generation) follow(f *Following) error {
 			return err
 		}
 	}
+	uploads := map[string]bool{} // which of those that were listed so far are uploads
 	for i := range f.Add {
-		if err := g.list(&f.Add[i], f.Scope); err != nil {
-			return fmt.Errorf("%s: %w", f.Add[i].Path, err)
+		l := &f.Add[i]
+		shadowed, err := g.shadowed(l.Of, uploads)
+		if err == nil && !shadowed {
+			uploads[l.Path], err = g.list(l, f.Scope)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", l.Path, err)
 		}
 	}
 	g.broken = false
@@ -108,17 +115,17 @@ func (g *generation) unlist(path, scope string) error {
 // file that was found by its path alone does not: whoever asks for it now is told that it is gone.
 func (g *generation) lasting() bool { return !g.spec.AnyPath }
 
-// list makes a file of a scope what the upstream says.
-func (g *generation) list(l *Listed, scope string) error {
+// list makes a file of a scope what the upstream says. It reports whether it is, or stays, an upload.
+func (g *generation) list(l *Listed, scope string) (upload bool, err error) {
 	p, rec, err := g.there(l.Path)
 	if err != nil {
-		return err
+		return false, err
 	}
 	ours := false
 	switch {
 	case p == nil:
 		if stays, err := g.makeRoom(l); err != nil || !stays {
-			return err
+			return false, err
 		}
 		if _, _, ok := sidecarOf(l.Path); ok {
 			g.dropFile(l.Path) // an author's signature stands where ours does
@@ -127,22 +134,22 @@ func (g *generation) list(l *Listed, scope string) error {
 		g.listFile(p, l)
 	case rec.Foreign != nil:
 		if changed, err := g.relist(p, &rec, l, scope); err != nil || !changed {
-			return err
+			return rec.Foreign.Ours, err
 		}
 	case l.SHA256 == nil || p.Digest != backend.Digest(l.SHA256):
-		return nil // an upload shadows it
+		return true, nil // an upload shadows it
 	default:
 		// The upstream has taken an upload over. Its bytes and signatures stay as they are.
 		for _, m := range rec.memberships() {
 			if err := g.removeEntries(l.Path, m); err != nil {
-				return err
+				return false, err
 			}
 		}
 		rec.Shard, rec.Groups, rec.Root, rec.Op = "", nil, nil, format.Op{}
 		ours = true
 	}
 	if err := g.setEntries(&l.Package); err != nil {
-		return err
+		return false, err
 	}
 	var own record
 	own.note(&l.Package)
@@ -158,7 +165,20 @@ func (g *generation) list(l *Listed, scope string) error {
 	}
 	g.out.Signatures = append(g.out.Signatures, l.log...)
 	p.Name, p.Version, p.Arch, p.Slot, p.Variant, p.Shard = l.Name, l.Version, l.Arch, l.Slot, l.Variant, l.Shard
-	return g.keepPackage(*p, rec)
+	return rec.Foreign.Ours, g.keepPackage(*p, rec)
+}
+
+// shadowed reports whether an upload stands at a path, also one that the upstream has listed since: what is beside it is the
+// upload's. Of paths that were listed by this generation, uploads has the answer.
+func (g *generation) shadowed(path string, uploads map[string]bool) (bool, error) {
+	if path == "" {
+		return false, nil
+	}
+	if upload, known := uploads[path]; known {
+		return upload, nil
+	}
+	p, rec, err := g.there(path)
+	return p != nil && (rec.Foreign == nil || rec.Foreign.Ours), err
 }
 
 // relist takes out what a scope has said of a file of the upstream so far. It reports false if that is what it says now.
@@ -180,10 +200,10 @@ func (g *generation) relist(p *backend.Package, rec *record, l *Listed, scope st
 	if p.Digest == l.Content {
 		return true, nil
 	}
-	for _, path := range append([]string{l.Path}, rec.Sidecars...) {
+	for _, path := range slices.Concat([]string{l.Path}, rec.Sidecars, rec.Beside) {
 		g.out.Gone = append(g.out.Gone, backend.Gone{Path: path, Lasting: g.lasting()})
 	}
-	rec.Sidecars, rec.Signatures, rec.Foreign.Ours = nil, nil, false
+	rec.Sidecars, rec.Beside, rec.Signatures, rec.Foreign.Ours = nil, nil, nil, false
 	g.listFile(p, l)
 	return true, nil
 }

@@ -54,6 +54,8 @@ type note struct {
 	Trust string
 	// Reading tells apart the settings by which it was read. By others it is read again; what was taken over is good all the same.
 	Reading string
+	// Uncovered is how many uploads had gone: what one of them has shadowed is listed after that, though the index has not changed.
+	Uncovered int64 `json:",omitempty"`
 }
 
 // trust tells apart the keys that what is listed depends on.
@@ -91,14 +93,14 @@ func (r *Repository) follow(ctx context.Context, name string, s *scope) error {
 	}
 	run := newRun(ctx, r, name, &s.known)
 	defer func() { run.close() }()
-	if before.Anchor != "" && r.asBefore(before) {
-		if err := run.begin(before); err != nil || run.unchanged {
-			return err
-		}
-	}
 	uncovered, err := r.publish.Uncovered(ctx)
 	if err != nil {
 		return err
+	}
+	if before.Anchor != "" && before.Uncovered == uncovered && r.asBefore(before) {
+		if err := run.begin(before); err != nil || run.unchanged {
+			return err
+		}
 	}
 	if s.paths == nil || s.serial != followed.Serial || s.uncovered != uncovered {
 		if s.known, err = r.remember(ctx, name); err != nil {
@@ -120,7 +122,7 @@ func (r *Repository) follow(ctx context.Context, name string, s *scope) error {
 		return fmt.Errorf("%w: it is of %s, and that was of %s", errOlder, orderText(edition.Order), orderText(followed.Order))
 	}
 	change := run.change(edition)
-	run.note.Trust, run.note.Reading = r.trust(), r.reading()
+	run.note.Trust, run.note.Reading, run.note.Uncovered = r.trust(), r.reading(), uncovered
 	if change.Note, err = json.Marshal(run.note); err != nil {
 		return err
 	}
