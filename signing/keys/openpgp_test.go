@@ -116,11 +116,18 @@ func TestManyRingsAreOpenedTogether(t *testing.T) {
 	if len(generated) != 4 || !strings.HasSuffix(generated[3], filepath.Join("b", "index-openpgp-ed25519.key")) {
 		t.Errorf("generated %q", generated)
 	}
-	specs["d"] = []Spec{{Purpose: scheme.Index, Scheme: "openpgp", Key: "file:/nowhere"}, packageKeys[0]}
-	rings, generated, err = s.Rings(specs)
-	wantError(t, err, `"d"`, "/nowhere")
-	if len(rings) != 0 || len(generated) != 1 {
+}
+
+func TestNothingIsGeneratedWhereAKeyThatIsThereCannotBeUsed(t *testing.T) {
+	specs := map[string][]Spec{"a": packageKeys[:1], "b": {{Purpose: scheme.Index, Scheme: "openpgp", Key: "file:/nowhere"}, packageKeys[0]}}
+	dir := filepath.Join(t.TempDir(), "keys")
+	rings, generated, err := Open(dir, nil).Rings(specs)
+	wantError(t, err, `"b"`, "/nowhere")
+	if len(rings) != 0 || len(generated) != 0 {
 		t.Errorf("%d rings; generated %q", len(rings), generated)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder of keys: %v", err)
 	}
 }
 

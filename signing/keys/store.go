@@ -69,8 +69,9 @@ func (s *Store) Ring(repository string, specs []Spec) (ring *signing.Ring, gener
 }
 
 // Rings returns the rings of several repositories, each as [Store.Ring] does,
-// in the order of their names. What is lacking is generated on all processors
-// at once, since RSA takes long. With an error there are no rings.
+// in the order of their names. What is there is read first: where any of it
+// cannot be used, nothing is generated. What is lacking is generated on all
+// processors at once, since RSA takes long. With an error there are no rings.
 func (s *Store) Rings(specs map[string][]Spec) (rings map[string]*signing.Ring, generated []string, err error) {
 	var all []entry
 	names := slices.Sorted(maps.Keys(specs))
@@ -84,15 +85,27 @@ func (s *Store) Rings(specs map[string][]Spec) (rings map[string]*signing.Ring, 
 	keys := make([]*signing.Key, len(all))
 	made := make([]bool, len(all))
 	errs := make([]error, len(all))
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i, e := range all {
-		group.Go(func() error {
-			keys[i], made[i], errs[i] = s.key(e)
-			return nil
-		})
+	each := func(s *Store, lacking func(i int) bool) {
+		var group errgroup.Group
+		group.SetLimit(runtime.GOMAXPROCS(0))
+		for i, e := range all {
+			if lacking(i) {
+				group.Go(func() error {
+					keys[i], made[i], errs[i] = s.key(e)
+					return nil
+				})
+			}
+		}
+		_ = group.Wait()
 	}
-	_ = group.Wait()
+	each(s.Fixed(), func(int) bool { return true })
+	lacking := func(i int) bool { return !s.fixed && all[i].generate != "" && errors.Is(errs[i], fs.ErrNotExist) }
+	for i, e := range all {
+		if errs[i] != nil && !lacking(i) {
+			return nil, nil, e.error(errs[i])
+		}
+	}
+	each(s, lacking)
 	for i, e := range all {
 		if made[i] {
 			generated = append(generated, e.path)
