@@ -129,6 +129,7 @@ func TestAMirrorThatBreaksItsContractIsCaught(t *testing.T) {
 		{"it describes another path", lists, "the upstream has no", tinyMirror{describe: described(func(f *format.Foreign) { f.Path += "x" })}},
 		{"it describes a source outside of the upstream", lists, "is not clean", tinyMirror{describe: described(func(f *format.Foreign) { f.Source = "../x" })}},
 		{"it describes a source with a password", lists, "not a plain address", tinyMirror{describe: described(func(f *format.Foreign) { f.Source = "https://a:b@example.org/x" })}},
+		{"it describes a file that is beside itself", lists, "stands beside itself", tinyMirror{describe: described(func(f *format.Foreign) { f.Of = f.Path })}},
 		{"it describes another source", lists, "the upstream has no", tinyMirror{describe: described(func(f *format.Foreign) { f.Source = "x" })}},
 		{"it describes a path that is not clean", lists, "is not clean", tinyMirror{describe: described(func(f *format.Foreign) { f.Path = "../x" })}},
 		{"it describes another digest", lists, "the upstream has no", tinyMirror{
