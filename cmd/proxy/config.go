@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -11,18 +12,23 @@ import (
 func configCommand(w *world) *cobra.Command {
 	cmd := &cobra.Command{Use: "config", Short: "Check or print the configuration"}
 	check := &cobra.Command{
-		Use:   "check FILE",
+		Use:   "check [FILE]",
 		Short: "Say whether a configuration file is right",
-		Long: `Check reads a configuration file as the server would, with the flags and the
-environment over it, and prints every fault with its line and column. It opens no
-other file and touches no data.`,
-		Args: cobra.ExactArgs(1),
+		Long: `Check reads a configuration file, FILE or that of --config, as the server would,
+with the flags and the environment over it, and prints every fault with its line and
+column. It opens no other file and touches no data.`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			w.configFile = args[0]
+			if len(args) == 1 {
+				w.configFile = args[0]
+			}
+			if w.configFile == "" {
+				return errors.New("name the file that is to be checked: proxy config check hallmark.yml")
+			}
 			if _, err := w.load(); err != nil {
 				return err
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), args[0]+": ok")
+			fmt.Fprintln(cmd.OutOrStdout(), w.configFile+": ok")
 			return nil
 		},
 	}
