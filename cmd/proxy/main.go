@@ -82,7 +82,32 @@ given by --config; config.example.yml explains each.`,
 	flags.StringVar(&w.listen, "listen", "", "address to listen on, over the configuration's")
 	flags.StringVar(&w.data, "data", "", "folder of all data, over the configuration's")
 	root.AddCommand(serveCommand(w), configCommand(w), keysCommand(w), verifyCommand(w), repoCommand(w), versionCommand())
+	for _, cmd := range root.Commands() {
+		explain(cmd)
+	}
 	return root
+}
+
+// explain lets a command that is used wrongly, and those below it, say how it is used. Where there are such, one that is not
+// known is an error: cobra would print the help and call that a success.
+func explain(cmd *cobra.Command) {
+	usage := cmd.UseLine()
+	if cmd.HasSubCommands() && !cmd.Runnable() {
+		usage = cmd.CommandPath() + " COMMAND"
+		cmd.Args = cobra.NoArgs
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return fmt.Errorf("%w; it is used as: %s (--help says more)", err, usage)
+			}
+			return nil
+		}
+	}
+	for _, below := range cmd.Commands() {
+		explain(below)
+	}
 }
 
 func versionCommand() *cobra.Command {
