@@ -184,8 +184,9 @@ func (a anchor) metadata() []byte {
 	if !ok {
 		value = a.attributes["data-dist-info-metadata"]
 	}
-	sum, err := hex.DecodeString(strings.TrimPrefix(value, "sha256="))
-	if err != nil || len(sum) != 32 {
+	text, ok := strings.CutPrefix(value, "sha256=")
+	sum, err := hex.DecodeString(text)
+	if !ok || err != nil || len(sum) != 32 {
 		return nil
 	}
 	return sum

@@ -61,6 +61,7 @@ func TestMetadataBesideAFileAreAFileOfTheirOwn(t *testing.T) {
 		`data-core-metadata="sha256=` + sum + `"`:                                                sum,
 		`data-dist-info-metadata="sha256=` + sum + `"`:                                           sum,
 		`data-core-metadata="sha256=` + sum + `" data-dist-info-metadata="sha256=` + other + `"`: sum,
+		`data-core-metadata="` + sum + `"`:                                                       "",
 		`data-core-metadata="true"`:                                                              "",
 		`data-core-metadata="sha256=` + sum[2:] + `"`:                                            "",
 		`data-core-metadata="md5=` + sum[:32] + `"`:                                              "",

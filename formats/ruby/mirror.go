@@ -105,8 +105,8 @@ func belongs(p string, err error) error {
 	return err
 }
 
-// parseVersions returns the MD5 of the info of each gem that is wanted, in hex, and the names in their order. A gem may have several lines, of which the
-// last counts; rubygems.org adds to the file.
+// parseVersions returns the MD5 of the info of each gem that is wanted, in hex, and the names in their order. A gem may have
+// several lines, of which the last counts; rubygems.org adds to the file.
 func parseVersions(text []byte, wanted func(string) bool) (sums map[string]string, names []string, err error) {
 	_, body, ok := bytes.Cut(text, []byte("\n---\n"))
 	if !ok {
