@@ -99,12 +99,9 @@ func TestMetadataOfAnUploadAreNotTheUpstreams(t *testing.T) {
 	if _, err := s.put(wheel, ours); err != nil {
 		t.Fatal(err)
 	}
-	for _, data := range []string{"another wheel", ours} {
-		what := "the page lists the same"
-		if data != ours {
-			what = "the page lists another"
-		}
-		s.lists(data, another)
+	for _, page := range []struct{ what, wheel, metadata string }{{"the page lists another", "another wheel", another}, {"the page lists the same", ours, core}} {
+		what := page.what
+		s.lists(page.wheel, page.metadata)
 		s.later()
 		generation := s.generation()
 		for range 2 {
