@@ -85,11 +85,11 @@ func (s *Store) Rings(specs map[string][]Spec) (rings map[string]*signing.Ring, 
 	keys := make([]*signing.Key, len(all))
 	made := make([]bool, len(all))
 	errs := make([]error, len(all))
-	each := func(s *Store, lacking func(i int) bool) {
+	each := func(s *Store, open func(i int) bool) {
 		var group errgroup.Group
 		group.SetLimit(runtime.GOMAXPROCS(0))
 		for i, e := range all {
-			if lacking(i) {
+			if open(i) {
 				group.Go(func() error {
 					keys[i], made[i], errs[i] = s.key(e)
 					return nil

@@ -18,7 +18,6 @@ import (
 	"hallmark/formats/debian"
 	"hallmark/formats/helm"
 	"hallmark/proxy/backend"
-	"hallmark/proxy/backend/upstream"
 	"hallmark/signing/scheme"
 	"hallmark/signing/signingtest"
 )
@@ -29,10 +28,7 @@ func newArchive(t *testing.T) *stand {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newStand(t, f)
-	s.keys = upstream.Unverified()
-	s.restart()
-	return s
+	return newUnverified(t, f)
 }
 
 // publishArchive has the server publish a distribution with packages, which are all in one pool.
@@ -141,9 +137,7 @@ func TestAnIndexIsReadAgainWhenFilesMayComeFromElsewhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newStand(t, f, signingtest.Key(t, scheme.Package, scheme.OpenPGP, "ed25519"))
-	s.keys = upstream.Unverified()
-	s.restart()
+	s := newUnverified(t, f, signingtest.Key(t, scheme.Package, scheme.OpenPGP, "ed25519"))
 	s.server.set(map[string]string{"index.yaml": fmt.Sprintf("apiVersion: v1\nentries:\n  foo:\n  - {apiVersion: v2, name: foo, version: 1.0.0, digest: %x, urls: ['%s/foo-1.0.0.tgz']}\n"+
 		"generated: '2026-01-01T00:00:00Z'\n", sha256.Sum256([]byte("a chart")), elsewhere.URL)})
 	if _, err := s.get("foo-1.0.0.tgz"); !errors.Is(err, backend.ErrUpstream) {

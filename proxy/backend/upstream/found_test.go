@@ -16,15 +16,11 @@ import (
 	"testing"
 
 	"hallmark/proxy/backend"
-	"hallmark/proxy/backend/upstream"
 )
 
 // unverified returns a stand in front of a server that is trusted without a key.
 func unverified(t *testing.T) *stand {
-	s := newStand(t, rawFormat(t))
-	s.keys = upstream.Unverified()
-	s.restart()
-	return s
+	return newUnverified(t, rawFormat(t))
 }
 
 // cached returns the files in the cache.

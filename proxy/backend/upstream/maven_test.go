@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"hallmark/formats/maven"
-	"hallmark/proxy/backend/upstream"
 )
 
 const (
@@ -26,9 +25,7 @@ func newMaven(t *testing.T) *stand {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newStand(t, f)
-	s.keys = upstream.Unverified()
-	s.restart()
+	s := newUnverified(t, f)
 	s.server.set(map[string]string{metadata: listing("1.0"), jar: "the jar", jar + ".asc": "the author's", jar + ".sha1": "0123"})
 	return s
 }

@@ -177,6 +177,15 @@ func newStand(t *testing.T, f format.Format, more ...*signing.Key) *stand {
 	return s
 }
 
+// newUnverified returns a stand in front of a server that is trusted without a key.
+func newUnverified(t *testing.T, f format.Format, more ...*signing.Key) *stand {
+	t.Helper()
+	s := newStand(t, f, more...)
+	s.keys = upstream.Unverified()
+	s.restart()
+	return s
+}
+
 func rawFormat(t *testing.T) format.Format {
 	f, err := raw.New(raw.Defaults())
 	if err != nil {
